@@ -1,0 +1,143 @@
+//! `ai_log`: what Higress' ai-statistics wrote about a call to an LLM.
+//!
+//! It comes as an object, or as a string that holds one: the access log carries it as text, and
+//! the plugin stores it escaped once more without quotes (`{\"model\":\"x\"}`). It is decoded by
+//! JSON's own rules, so nothing in a value can become a key, and the object is kept as it came.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserializer as _, de};
+use serde_json::value::RawValue;
+
+use crate::AccessRecord;
+use crate::json_value::{Raw, unescape};
+
+/// It is neither an object nor a string with one.
+#[derive(Debug)]
+pub(crate) struct Unreadable;
+
+/// The object's text; `Ok(None)` for the words for nothing.
+pub(crate) fn read(value: Raw<'_>) -> Result<Option<Cow<'_, str>>, Unreadable> {
+    match value {
+        Raw::Null => Ok(None),
+        Raw::Object(text) => Ok(Some(Cow::Borrowed(text))),
+        Raw::String(escaped) => {
+            let text = unescape(escaped);
+            if text.is_empty() || text == "-" || text == "null" {
+                return Ok(None);
+            }
+            object(text).map(Some)
+        }
+        Raw::Number(_) | Raw::Bool(_) | Raw::Array(_) => Err(Unreadable),
+    }
+}
+
+/// `text` if it is an object, else the object it holds escaped once more.
+fn object(text: Cow<'_, str>) -> Result<Cow<'_, str>, Unreadable> {
+    if is_object(&text) {
+        return Ok(text);
+    }
+    let quoted = text
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    let inner = unescape(quoted.unwrap_or(&text)).into_owned();
+    if is_object(&inner) {
+        Ok(Cow::Owned(inner))
+    } else {
+        Err(Unreadable)
+    }
+}
+
+fn is_object(text: &str) -> bool {
+    text.trim_start().starts_with('{')
+        && serde_json::from_str::<&RawValue>(text)
+            .is_ok_and(|raw| Raw::new(raw).depth() <= crate::json::MAX_NESTING)
+}
+
+/// Copies the object's scalars to the fields of their own, where these are absent.
+pub(crate) fn promote(record: &mut AccessRecord<'_>) {
+    let Some(object) = record.ai_log.take() else {
+        return;
+    };
+    let mut found = AccessRecord::default();
+    // An object that cannot be read to its end gives what was read.
+    let read = serde_json::Deserializer::from_str(&object).deserialize_map(Scalars(&mut found));
+    if read.is_ok() {
+        let found = found.into_owned();
+        macro_rules! fill {
+            ($($field:ident)*) => {
+                $( if record.$field.is_none() { record.$field = found.$field; } )*
+            };
+        }
+        fill!(api model input_tokens output_tokens total_tokens ai_session_id ai_chat_id
+            ai_response_type ai_first_token_duration ai_service_duration ai_cache_status
+            ai_token_ratelimit_status ai_safecheck_status ai_safecheck_risk_label cached_tokens
+            reasoning_tokens);
+    }
+    record.ai_log = Some(object);
+}
+
+struct Scalars<'r, 'a>(&'r mut AccessRecord<'a>);
+
+impl<'de> Visitor<'de> for Scalars<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let record = self.0;
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            let text = match key.as_ref() {
+                "api" => &mut record.api,
+                "model" => &mut record.model,
+                "session_id" => &mut record.ai_session_id,
+                "chat_id" => &mut record.ai_chat_id,
+                "response_type" => &mut record.ai_response_type,
+                "cache_status" => &mut record.ai_cache_status,
+                "token_ratelimit_status" => &mut record.ai_token_ratelimit_status,
+                "safecheck_status" => &mut record.ai_safecheck_status,
+                "safecheck_riskLabel" => &mut record.ai_safecheck_risk_label,
+                _ => {
+                    number(record, &key, &mut map)?;
+                    continue;
+                }
+            };
+            let value = Raw::new(map.next_value::<&'de RawValue>()?);
+            *text = match value {
+                Raw::Object(_) | Raw::Array(_) => None,
+                // ai-statistics writes it for a model it does not know.
+                _ => value
+                    .text()
+                    .filter(|text| key != "model" || text != "unknown"),
+            };
+        }
+        Ok(())
+    }
+}
+
+/// Reads the value of a key that stands for a number, or passes over it.
+fn number<'de, A: MapAccess<'de>>(
+    record: &mut AccessRecord<'_>,
+    key: &str,
+    map: &mut A,
+) -> Result<(), A::Error> {
+    let slot = match key {
+        "input_token" => &mut record.input_tokens,
+        "output_token" => &mut record.output_tokens,
+        "total_token" => &mut record.total_tokens,
+        "llm_first_token_duration" => &mut record.ai_first_token_duration,
+        "llm_service_duration" => &mut record.ai_service_duration,
+        "cached_tokens" => &mut record.cached_tokens,
+        "reasoning_tokens" => &mut record.reasoning_tokens,
+        _ => return map.next_value::<IgnoredAny>().map(|_: de::IgnoredAny| ()),
+    };
+    *slot = Raw::new(map.next_value::<&'de RawValue>()?)
+        .integer()
+        .ok()
+        .flatten();
+    Ok(())
+}

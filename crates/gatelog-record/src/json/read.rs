@@ -1,0 +1,277 @@
+//! From the text of an object to a record.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::MAX_NESTING;
+use super::key::{self, Key};
+use crate::field::{Field, Slot};
+use crate::json_value::Raw;
+use crate::{
+    AccessRecord, DecodeError, Flaws, Headers, RecordId, Timestamp, ai_log, response_flag,
+};
+
+/// Reads the one object that `text` holds, and says what was odd about it.
+///
+/// # Errors
+/// As [`read_next`]; also when something follows the object.
+pub fn read(text: &str) -> Result<(AccessRecord<'_>, Flaws), DecodeError> {
+    let (item, end) = read_next(text);
+    match text.get(end..).map(str::trim_start) {
+        Some(rest) if !rest.is_empty() && item.is_ok() => Err(DecodeError::Syntax(
+            "something follows the object".to_owned(),
+        )),
+        _ => item,
+    }
+}
+
+/// Reads the JSON value at the start of `text` (after white space), and says where it ends.
+///
+/// The end is that of the value even where its content is refused, so that the neighbours can be
+/// read on. After a syntax error the end is 0: the caller decides where to go on.
+///
+/// # Errors
+/// [`DecodeError`] says which; the sender mends the item.
+pub fn read_next(text: &str) -> (Result<(AccessRecord<'_>, Flaws), DecodeError>, usize) {
+    let mut items = serde_json::Deserializer::from_str(text).into_iter::<Item<'_>>();
+    match items.next() {
+        Some(Ok(item)) => (item.finish(), items.byte_offset()),
+        Some(Err(error)) => (Err(DecodeError::Syntax(error.to_string())), 0),
+        None => (Err(DecodeError::Syntax("nothing here".to_owned())), 0),
+    }
+}
+
+/// A record while its keys come in.
+#[derive(Default)]
+struct Item<'a> {
+    record: AccessRecord<'a>,
+    flaws: Flaws,
+    known_keys: bool,
+    /// The first thing that makes the item no record.
+    problem: Option<DecodeError>,
+    /// What stood in other gateways' keys: used where the field's own key is missing.
+    otherwise: AccessRecord<'a>,
+    has_otherwise: bool,
+}
+
+impl<'a> Item<'a> {
+    fn finish(mut self) -> Result<(AccessRecord<'a>, Flaws), DecodeError> {
+        if let Some(problem) = self.problem {
+            return Err(problem);
+        }
+        if !self.known_keys {
+            return Err(DecodeError::NoKnownKey);
+        }
+        if self.has_otherwise {
+            fill(&mut self.record, self.otherwise);
+        }
+        if let Some(flags) = self.record.response_flags.take() {
+            self.record.response_flags = response_flag::normalize(flags);
+        }
+        if self.record.ai_log.is_some() {
+            ai_log::promote(&mut self.record);
+        }
+        Ok((self.record, self.flaws))
+    }
+
+    fn take(&mut self, name: &'static str, key: Key, value: Raw<'a>) {
+        self.known_keys = true;
+        let (record, field) = match key {
+            Key::Field(field) => (&mut self.record, field),
+            Key::Otherwise(field) => {
+                self.has_otherwise = true;
+                (&mut self.otherwise, field)
+            }
+        };
+        match record.slot(field) {
+            Slot::Text(slot) => match (field, value) {
+                (Field::ResponseFlags, Raw::Number(bits)) => {
+                    *slot = bits.parse().ok().and_then(response_flag::from_bits);
+                }
+                _ if slot.is_some() && matches!(key, Key::Otherwise(_)) => {}
+                _ => *slot = value.text(),
+            },
+            Slot::Integer(slot) => match value.integer() {
+                Ok(number) => *slot = number,
+                Err(found) => {
+                    self.problem
+                        .get_or_insert(DecodeError::NotAnInteger { key: name, found });
+                }
+            },
+            Slot::Float(slot) => *slot = value.text().and_then(|text| text.parse().ok()),
+            Slot::Time(slot) => *slot = value.text().and_then(|text| Timestamp::parse(&text)),
+            Slot::Id(slot) => *slot = value.text().and_then(|text| RecordId::parse(&text)),
+            Slot::Headers(slot) => *slot = headers(value),
+            Slot::Json(slot) if field == Field::AiLog => {
+                if let Ok(object) = ai_log::read(value) {
+                    *slot = object;
+                } else {
+                    *slot = None;
+                    self.flaws.insert(Flaws::AI_LOG);
+                }
+            }
+            Slot::Json(slot) => {
+                *slot = match value {
+                    Raw::Object(text) | Raw::Array(text) => Some(Cow::Borrowed(text)),
+                    _ => None,
+                }
+            }
+        }
+    }
+}
+
+/// Fills what is absent in `record` from `other`.
+fn fill<'a>(record: &mut AccessRecord<'a>, mut other: AccessRecord<'a>) {
+    for &field in Field::ALL {
+        match (record.slot(field), other.slot(field)) {
+            (Slot::Text(slot), Slot::Text(from)) | (Slot::Json(slot), Slot::Json(from))
+                if slot.is_none() =>
+            {
+                *slot = from.take();
+            }
+            (Slot::Integer(slot), Slot::Integer(from)) => *slot = slot.or(*from),
+            (Slot::Float(slot), Slot::Float(from)) => *slot = slot.or(*from),
+            (Slot::Time(slot), Slot::Time(from)) => *slot = slot.or(*from),
+            (Slot::Id(slot), Slot::Id(from)) => *slot = slot.or(*from),
+            (Slot::Headers(slot), Slot::Headers(from)) if slot.is_empty() => {
+                *slot = std::mem::take(from);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// An object of header names with one value or an array of them.
+fn headers(value: Raw<'_>) -> Headers<'_> {
+    struct Visit;
+    impl<'de> Visitor<'de> for Visit {
+        type Value = Headers<'de>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Headers<'de>, A::Error> {
+            let mut headers = Headers::new();
+            while let Some((name, value)) = map.next_entry::<Cow<'de, str>, &'de RawValue>()? {
+                match Raw::new(value) {
+                    Raw::Array(values) => {
+                        let values: Vec<&'de RawValue> =
+                            serde_json::from_str(values).unwrap_or_default();
+                        for value in values {
+                            headers.push(name.clone(), Raw::new(value).text().unwrap_or_default());
+                        }
+                    }
+                    value => headers.push(name, value.text().unwrap_or_default()),
+                }
+            }
+            Ok(headers)
+        }
+    }
+    match value {
+        Raw::Object(text) => serde_json::Deserializer::from_str(text)
+            .deserialize_map(Visit)
+            .unwrap_or_default(),
+        _ => Headers::new(),
+    }
+}
+
+impl<'de> Deserialize<'de> for Item<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ItemVisitor)
+    }
+}
+
+/// Reads any JSON value to its end; what is wrong with its content is kept in the item, so that
+/// only broken syntax is an error of the reader.
+struct ItemVisitor;
+
+impl ItemVisitor {
+    fn not_an_object<'a>(found: &'static str) -> Item<'a> {
+        Item {
+            problem: Some(DecodeError::NotAnObject { found }),
+            ..Item::default()
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for ItemVisitor {
+    type Value = Item<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an access record")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Item<'de>, A::Error> {
+        let mut item = Item::default();
+        while let Some(name) = map.next_key::<KeyText<'de>>()? {
+            let Some((known, key)) = key::find(&name.0) else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            let value = Raw::new(map.next_value::<&'de RawValue>()?);
+            if value.depth() > MAX_NESTING {
+                let key = known.to_owned();
+                item.problem.get_or_insert(DecodeError::TooDeep {
+                    key,
+                    limit: MAX_NESTING,
+                });
+            } else {
+                item.take(known, key, value);
+            }
+        }
+        Ok(item)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Item<'de>, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Self::not_an_object("an array"))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Item<'de>, E> {
+        Ok(Self::not_an_object("a boolean"))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Item<'de>, E> {
+        Ok(Self::not_an_object("a number"))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Item<'de>, E> {
+        Ok(Self::not_an_object("a number"))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Item<'de>, E> {
+        Ok(Self::not_an_object("a number"))
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Item<'de>, E> {
+        Ok(Self::not_an_object("a string"))
+    }
+
+    fn visit_unit<E>(self) -> Result<Item<'de>, E> {
+        Ok(Self::not_an_object("null"))
+    }
+}
+
+/// A key, borrowed where it holds no escapes.
+struct KeyText<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for KeyText<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visit;
+        impl<'de> Visitor<'de> for Visit {
+            type Value = KeyText<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+            fn visit_borrowed_str<E>(self, key: &'de str) -> Result<KeyText<'de>, E> {
+                Ok(KeyText(Cow::Borrowed(key)))
+            }
+            fn visit_str<E>(self, key: &str) -> Result<KeyText<'de>, E> {
+                Ok(KeyText(Cow::Owned(key.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Visit)
+    }
+}

@@ -1,0 +1,213 @@
+//! What stores are asked: rows that fit some conditions, in an order, a page at a time.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use gatelog_record::{AccessRecord, Field, Timestamp};
+
+/// A question for rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Query {
+    /// All must hold.
+    pub conditions: Vec<Condition>,
+    /// The order of the rows.
+    pub sort: Sort,
+    /// Which of them.
+    pub paging: Paging,
+    /// Rows in a page.
+    pub page_size: u32,
+    /// Whether to count all rows that fit.
+    pub count: bool,
+}
+
+impl Default for Query {
+    /// The newest ten rows, counted.
+    fn default() -> Self {
+        Self {
+            conditions: Vec::new(),
+            sort: Sort {
+                field: Field::StartTime,
+                descending: true,
+            },
+            paging: Paging::Number(1),
+            page_size: 10,
+            count: true,
+        }
+    }
+}
+
+/// One condition on a row. A row in which the field is absent fits none.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Condition {
+    /// The text is this one, byte for byte (MySQL: as the column's collation compares).
+    TextIs(Field, String),
+    /// The text has this one in it; `%` and `_` mean themselves.
+    TextContains(Field, String),
+    /// The text begins with this one; `%` and `_` mean themselves.
+    TextStartsWith(Field, String),
+    /// The number is this one.
+    IntegerIs(Field, i64),
+    /// The number is at least this one.
+    IntegerFrom(Field, i64),
+    /// The number is at most this one.
+    IntegerTo(Field, i64),
+    /// The request began at this moment or later.
+    From(Timestamp),
+    /// The request began at this moment or earlier.
+    To(Timestamp),
+    /// The response flags have this one among them.
+    HasFlag(String),
+}
+
+/// The order of the rows. Rows in which the field is absent come last, rows that are alike in it
+/// in the order in which they were stored (the same way round), so the order is always total.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sort {
+    /// The field that decides.
+    pub field: Field,
+    /// Greatest first.
+    pub descending: bool,
+}
+
+/// Which rows of the order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Paging {
+    /// The page with this number, counted from 1. Rows that come in meanwhile shift the pages.
+    Number(u32),
+    /// The rows behind the one that the cursor stands for. Nothing is shown twice or left out.
+    After(Cursor),
+}
+
+/// The place behind a row in an order: the row's value of the sort field, and its number in the
+/// store (which the store alone understands).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The order it belongs to.
+    pub sort: Sort,
+    /// The row's value of the sort field.
+    pub value: CursorValue,
+    /// What tells rows with the same value apart.
+    pub row: u128,
+}
+
+/// The value of the sort field in a [`Cursor`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CursorValue {
+    /// The field was absent.
+    Absent,
+    /// A number, or a moment in microseconds.
+    Integer(i64),
+    /// A text.
+    Text(String),
+}
+
+/// The answer to a [`Query`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// How many rows fit, if that was asked.
+    pub total: Option<u64>,
+    /// How many requests those rows stand for, where rows carry sample weights and it was asked.
+    pub estimated_total: Option<f64>,
+    /// The rows of the page.
+    pub records: Vec<AccessRecord<'static>>,
+    /// Where the next page begins; `None` behind the last row.
+    pub next: Option<Cursor>,
+}
+
+/// The cursor as one opaque word for a URL: letters, digits, `-` and `_` only.
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let direction = if self.sort.descending { 'd' } else { 'a' };
+        write!(f, "{direction}{}-{:x}-", self.sort.field as u8, self.row)?;
+        match &self.value {
+            CursorValue::Absent => f.write_str("n"),
+            CursorValue::Integer(number) => write!(f, "i{number}"),
+            CursorValue::Text(text) => {
+                f.write_str("t")?;
+                text.bytes().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+    }
+}
+
+impl Cursor {
+    /// Reads the word that `to_string` gave; `None` for any other.
+    pub fn parse(word: &str) -> Option<Self> {
+        let (direction, rest) = word.split_at_checked(1)?;
+        let descending = match direction {
+            "d" => true,
+            "a" => false,
+            _ => return None,
+        };
+        let mut parts = rest.splitn(3, '-');
+        let field = Field::from_tag(parts.next()?.parse().ok()?)?;
+        let row = u128::from_str_radix(parts.next()?, 16).ok()?;
+        let value = match parts.next()?.split_at_checked(1)? {
+            ("n", "") => CursorValue::Absent,
+            ("i", number) => CursorValue::Integer(number.parse().ok()?),
+            ("t", hex) => CursorValue::Text(text_of_hex(hex)?),
+            _ => return None,
+        };
+        Some(Self {
+            sort: Sort { field, descending },
+            value,
+            row,
+        })
+    }
+}
+
+fn text_of_hex(hex: &str) -> Option<String> {
+    let bytes: Option<Vec<u8>> = hex
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+        .collect();
+    String::from_utf8(bytes?)
+        .ok()
+        .filter(|_| hex.len().is_multiple_of(2))
+}
+
+/// `text` with `%`, `_` and the escape character `\` escaped, for SQL's `LIKE … ESCAPE '\'`.
+pub(crate) fn escape_like(text: &str) -> Cow<'_, str> {
+    if text.contains(['%', '_', '\\']) {
+        let mut escaped = String::with_capacity(text.len() + 8);
+        for character in text.chars() {
+            if matches!(character, '%' | '_' | '\\') {
+                escaped.push('\\');
+            }
+            escaped.push(character);
+        }
+        Cow::Owned(escaped)
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_cursor_reads_back_from_its_word(
+            row in any::<u128>(), number in any::<i64>(), text in ".{0,20}", kind in 0..3, descending: bool
+        ) {
+            let value = match kind {
+                0 => CursorValue::Absent,
+                1 => CursorValue::Integer(number),
+                _ => CursorValue::Text(text),
+            };
+            let cursor = Cursor { sort: Sort { field: Field::Path, descending }, value, row };
+            let word = cursor.to_string();
+            prop_assert!(word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'));
+            prop_assert_eq!(Cursor::parse(&word), Some(cursor));
+        }
+
+        #[test]
+        fn no_word_panics(word in "[adint0-9a-f-]{0,30}|.{0,10}") {
+            let _ = Cursor::parse(&word);
+        }
+    }
+}

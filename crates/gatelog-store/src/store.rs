@@ -1,0 +1,81 @@
+//! What every store can do.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use gatelog_record::AccessRecord;
+
+use crate::{Page, Query, Result};
+
+/// The future of a [`Store`]'s method.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A record that the store will never take, whatever is tried: it goes to the dead letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Its place in the batch.
+    pub index: usize,
+    /// What the store says about it, without the record's contents.
+    pub reason: String,
+}
+
+/// A place where records are kept and asked for.
+///
+/// One task writes, in journal order; any number ask.
+///
+/// **Failure.** After an error of [`write`](Store::write) or [`flush`](Store::flush) it is not
+/// known what was stored: the writer calls [`open`](Store::open) again and goes on from the
+/// position that it answers, so a commit whose answer was lost is recognised.
+pub trait Store: Send + Sync {
+    /// `lake` or `mysql`: the name in `/ready`, `/metrics` and the log.
+    fn name(&self) -> &'static str;
+
+    /// Makes the store ready to be written, and answers how far it has stored this journal:
+    /// `None` when it has nothing of it. May be called again at any time.
+    ///
+    /// `journal` is the journal's id: a store that several collectors write keeps a position for
+    /// each.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`](crate::Error::Unavailable) and
+    /// [`Error::Unusable`](crate::Error::Unusable): call again later.
+    fn open<'a>(&'a self, journal: &'a str) -> BoxFuture<'a, Result<Option<u64>>>;
+
+    /// Takes the records up to the journal position `end`. When it returns they are visible to
+    /// queries; they are stored for good once [`committed`](Store::committed) has reached `end`.
+    ///
+    /// Answers which records it will never take. The others are taken.
+    ///
+    /// # Errors
+    /// As [`open`](Store::open), which is to be called before the next write.
+    fn write<'a>(
+        &'a self,
+        records: &'a [AccessRecord<'a>],
+        end: u64,
+    ) -> BoxFuture<'a, Result<Vec<Rejected>>>;
+
+    /// Stores for good what was written. To be called before the process ends; also whenever there
+    /// is nothing to write, so that a store that gathers rows can act on their age.
+    ///
+    /// With `all` false only what is due is stored.
+    ///
+    /// # Errors
+    /// As [`write`](Store::write).
+    fn flush(&self, all: bool) -> BoxFuture<'_, Result<()>>;
+
+    /// The journal position up to which everything is stored for good: the journal may forget what
+    /// lies before it. Never goes back while the store is open.
+    fn committed(&self) -> u64;
+
+    /// Whether the position is committed with the rows. If not, what was written in the moments
+    /// before a crash may be stored twice.
+    fn exactly_once(&self) -> bool {
+        true
+    }
+
+    /// Answers a query.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`](crate::Error::Unavailable): ask again later.
+    fn query<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Page>>;
+}

@@ -1,0 +1,105 @@
+//! Why the journal did not do what it was asked.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::Position;
+
+/// The result of the journal.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why the journal did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The segments have reached [`max_bytes`](crate::Config::max_bytes). The sender tries again
+    /// when readers have passed some; the operator looks at the reader that lags.
+    #[error("the journal is full: {used_bytes} of {max_bytes} bytes wait for their readers")]
+    Full {
+        /// Bytes in use.
+        used_bytes: u64,
+        /// The cap.
+        max_bytes: u64,
+    },
+    /// More waits for the disk than [`max_waiting_bytes`](crate::Config::max_waiting_bytes). The
+    /// sender tries again in a moment.
+    #[error("the disk is slower than the senders: {waiting_bytes} bytes wait to be written")]
+    Overloaded {
+        /// Bytes that wait.
+        waiting_bytes: usize,
+    },
+    /// The journal is being closed. The sender tries again, elsewhere or later.
+    #[error("the journal is closed")]
+    Closed,
+    /// A write or sync failed earlier; nothing can be acknowledged. The operator mends the disk and
+    /// starts the process again.
+    #[error("the journal takes nothing since a write failed: {reason}")]
+    Poisoned {
+        /// What failed.
+        reason: String,
+    },
+    /// The frame is empty or larger than 256 MiB: a mistake of the caller.
+    #[error("a frame of {length} bytes cannot be appended (1 byte to 256 MiB)")]
+    FrameSize {
+        /// Its length.
+        length: usize,
+    },
+    /// Another process holds the directory. Stop it, or use another directory.
+    #[error("{path} is in use by another process")]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// Bytes on disk are not what was written. The operator restores the file or removes it.
+    #[error("{path}: {problem} at byte {at}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: &'static str,
+        /// Offset in the file.
+        at: u64,
+    },
+    /// A segment between two others is missing. The operator restores it.
+    #[error("{dir}: the segment with position {from} is missing")]
+    Gap {
+        /// The journal's directory.
+        dir: PathBuf,
+        /// The first position that is missing.
+        from: Position,
+    },
+    /// A reader asked for a position that the journal has not reached: it belongs to another
+    /// journal, or the journal was restored from an old copy.
+    #[error("position {asked} lies beyond the end of the journal, {end}")]
+    BeyondEnd {
+        /// What was asked for.
+        asked: Position,
+        /// Where the journal ends.
+        end: Position,
+    },
+    /// The operating system refused; the operator looks at the file, its rights and the disk.
+    #[error("{action} {path}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// For `map_err`: what was tried, on which file.
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
+    }
+}

@@ -19,7 +19,7 @@ mod read;
 mod write;
 
 pub use read::{read, read_next};
-pub use write::{write, write_text};
+pub use write::{write, write_text, write_value};
 
 /// How deep arrays and objects may be nested in a value.
 pub const MAX_NESTING: usize = 128;

@@ -5,4 +5,11 @@
 //! killed when its handle is dropped. Nothing sleeps and hopes: [`wait::until`] polls a condition
 //! with a deadline.
 
+pub mod envoy;
+pub mod gatelog;
+pub mod mariadb;
+pub mod upstream;
 pub mod wait;
+
+/// The records, for programs that make or compare them.
+pub use gatelog_record as record;

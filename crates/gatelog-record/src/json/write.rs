@@ -24,7 +24,8 @@ pub fn write(record: &AccessRecord<'_>, out: &mut String) {
     out.push_str(if separator == '{' { "{}" } else { "}" });
 }
 
-fn write_value(value: Value<'_>, out: &mut String) {
+/// Appends a field's value as the wire form has it: times with microseconds, headers as an object.
+pub fn write_value(value: Value<'_>, out: &mut String) {
     match value {
         Value::Text(text) => write_text(text, out),
         Value::Json(json) => out.push_str(json),

@@ -1,0 +1,268 @@
+//! Answers queries over the files and the rows in memory, in one DataFusion plan.
+//!
+//! **Shape.** A page is read in two steps: first the sort field and the record id of all rows that
+//! fit, of which the page's rows are kept; then those rows, looked up by their ids in the few
+//! files that can have them. So a page of ten rows decodes all columns of some pages, not of all
+//! rows that fit. The rows are counted in a plan of its own, if that is asked; where a file lies
+//! wholly inside the asked time and nothing else is asked, the catalogue knows its count.
+//!
+//! **Invariants.** All steps of an answer see the same [`Snapshot`].
+//!
+//! **Limits.** Queries run on threads of their own, some at a time, in bounded memory (see
+//! [`Config`]). A query whose caller is gone is stopped at its next batch.
+
+mod condition;
+mod count;
+mod order;
+mod scan;
+mod text_test;
+
+#[cfg(test)]
+mod pruning_tests;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::common::config::ConfigOptions;
+use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::logical_expr::{Expr, ident, lit};
+use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
+use gatelog_record::{AccessRecord, Field};
+use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+use super::Config;
+use super::failure::Failure;
+use super::rows;
+use super::state::{Shared, Snapshot};
+use crate::{Page, Paging, Query};
+use order::Key;
+use scan::Scan;
+
+/// Bytes of file footers that are kept, so that a file is not read anew for each query.
+const FOOTER_CACHE_BYTES: usize = 64 << 20;
+
+/// What answers queries.
+#[derive(Debug)]
+pub(super) struct Engine {
+    planner: Planner,
+    /// `None` only while it is dropped.
+    runtime: Option<Runtime>,
+    permits: Semaphore,
+}
+
+/// What makes plans.
+#[derive(Clone)]
+struct Planner {
+    session: SessionContext,
+    files: scan::Files,
+}
+
+impl Engine {
+    /// An engine for the files below `root`.
+    pub(super) fn new(root: &Path, config: &Config) -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(config.query_threads.max(1))
+            .thread_name("lake-query")
+            .build()
+            .map_err(|error| Failure::unavailable(format!("starting threads: {error}")))?;
+        Ok(Self {
+            planner: Planner::new(root, config)?,
+            runtime: Some(runtime),
+            permits: Semaphore::new(config.concurrent_queries.max(1)),
+        })
+    }
+
+    /// Answers a query over the rows as they are now.
+    pub(super) async fn answer(&self, shared: &Shared, query: &Query) -> Result<Page, Failure> {
+        let ended = || Failure::unavailable("queries have ended");
+        let _permit = self.permits.acquire().await.map_err(|_| ended())?;
+        let snapshot = shared.lock().snapshot()?;
+        let (planner, query) = (self.planner.clone(), query.clone());
+        let work = async move { planner.answer(&snapshot, &query).await };
+        let runtime = self.runtime.as_ref().ok_or_else(ended)?;
+        let mut task = Aborting(runtime.spawn(work));
+        (&mut task.0)
+            .await
+            .map_err(|error| Failure::unavailable(format!("query: {error}")))?
+    }
+}
+
+/// A task that ends when nobody waits for it.
+struct Aborting<T>(JoinHandle<T>);
+
+impl<T> Drop for Aborting<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Queries still running are stopped at their next batch; waiting for them here could stop the
+/// thread of another runtime.
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl std::fmt::Debug for Planner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Planner").finish_non_exhaustive()
+    }
+}
+
+impl Planner {
+    fn new(root: &Path, config: &Config) -> Result<Self, Failure> {
+        let environment = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(GreedyMemoryPool::new(config.query_memory_bytes)))
+            .with_disk_manager_builder(
+                DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled),
+            )
+            .with_metadata_cache_limit(FOOTER_CACHE_BYTES)
+            .build_arc()?;
+        let store = environment.object_store(ObjectStoreUrl::local_filesystem())?;
+        let footers = environment.cache_manager.get_file_metadata_cache();
+        let mut options = ConfigOptions::default();
+        options.execution.target_partitions = config.query_threads.max(1);
+        // Texts are Utf8 in memory, and in files too.
+        options.execution.parquet.schema_force_view_types = false;
+        options.execution.parquet.pushdown_filters = true;
+        options.optimizer.repartition_file_scans = false;
+        let parquet = options.execution.parquet.clone();
+        let session = SessionContext::new_with_config_rt(SessionConfig::from(options), environment);
+        Ok(Self {
+            session,
+            files: scan::Files {
+                root: root.into(),
+                options: parquet,
+                readers: Arc::new(CachedParquetFileReaderFactory::new(store, footers)),
+            },
+        })
+    }
+
+    async fn answer(&self, snapshot: &Snapshot, query: &Query) -> Result<Page, Failure> {
+        let count = if query.count {
+            Some(self.count(snapshot, &query.conditions).await?)
+        } else {
+            None
+        };
+        let mut keys = self.keys(snapshot, query).await?;
+        let size = query.page_size as usize;
+        let more = keys.len() > size;
+        keys.truncate(size);
+        let next = if more {
+            keys.last().map(|key| key.cursor(query.sort))
+        } else {
+            None
+        };
+        Ok(Page {
+            total: count.as_ref().map(|count| count.rows),
+            estimated_total: count.and_then(|count| count.estimate()),
+            records: self.records(snapshot, &keys).await?,
+            next,
+        })
+    }
+
+    /// The keys of the page's rows in their order, and of one row more if there is one.
+    async fn keys(&self, snapshot: &Snapshot, query: &Query) -> Result<Vec<Key>, Failure> {
+        let size = query.page_size as usize;
+        let mut conditions = condition::all(&query.conditions);
+        let times = condition::Times::of(&query.conditions);
+        let (skipped, after) = match &query.paging {
+            Paging::Number(number) => (number.saturating_sub(1) as usize * size, None),
+            Paging::After(cursor) => (0, Some(cursor)),
+        };
+        conditions.extend(after.map(order::behind));
+        if size == 0 || skipped as u64 >= snapshot.rows() {
+            return Ok(Vec::new());
+        }
+        let scan = Scan {
+            files: snapshot
+                .files
+                .iter()
+                .filter(|file| {
+                    times.may_hold_some(file)
+                        && after.is_none_or(|cursor| order::may_hold_rows_behind(cursor, file))
+                })
+                .cloned()
+                .collect(),
+            batches: snapshot.batches.clone(),
+            latest_first: query.sort.descending,
+        };
+        let batches = self
+            .read(scan, conditions)?
+            .select(order::columns(query.sort.field).map(|field| ident(field.name())))?
+            .sort(order::sorting(query.sort))?
+            .limit(skipped, Some(size + 1))?
+            .collect()
+            .await?;
+        Ok(order::keys(&batches, query.sort.field))
+    }
+
+    /// The rows with these keys, in the order of the keys.
+    async fn records(
+        &self,
+        snapshot: &Snapshot,
+        keys: &[Key],
+    ) -> Result<Vec<AccessRecord<'static>>, Failure> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let scan = Scan {
+            files: snapshot
+                .files
+                .iter()
+                .filter(|file| keys.iter().any(|key| key.may_be_in(file)))
+                .cloned()
+                .collect(),
+            batches: snapshot.batches.clone(),
+            latest_first: false,
+        };
+        let batches = self
+            .read(scan, vec![order::is_one_of(keys)])?
+            .collect()
+            .await?;
+        Ok(in_order(&batches, keys))
+    }
+
+    fn read(&self, scan: Scan, conditions: Vec<Expr>) -> Result<DataFrame, Failure> {
+        let all = conditions.into_iter().reduce(Expr::and);
+        let table = self.session.read_table(Arc::new(self.files.table(scan)))?;
+        Ok(match all {
+            Some(all) => table.filter(all)?,
+            None => table,
+        })
+    }
+}
+
+/// The rows of `batches`, in the order of `keys`.
+fn in_order(batches: &[RecordBatch], keys: &[Key]) -> Vec<AccessRecord<'static>> {
+    let mut found: Vec<(usize, AccessRecord<'static>)> = Vec::with_capacity(keys.len());
+    for batch in batches {
+        let Some(ids) = batch.column_by_name(Field::RecordId.name()) else {
+            continue;
+        };
+        for row in 0..batch.num_rows() {
+            let id = rows::id(ids, row);
+            if let Some(place) = keys.iter().position(|key| Some(key.id) == id) {
+                found.push((place, rows::record(batch, row)));
+            }
+        }
+    }
+    found.sort_by_key(|(place, _)| *place);
+    found.truncate(keys.len());
+    found.into_iter().map(|(_, record)| record).collect()
+}
+
+/// A value that no row has.
+fn never() -> Expr {
+    lit(false)
+}

@@ -1,0 +1,189 @@
+//! Rows into the table: one transaction for a batch, with the position behind it.
+//!
+//! **Shape.** Every record becomes the text of its row once; statements are made of neighbouring
+//! rows. In one transaction: the rows, then the position, then the commit.
+//!
+//! **Failure.** When a statement fails by a row's fault, its rows are halved until the row is alone;
+//! that one is refused, its neighbours are stored. The server undoes a failed statement, not the
+//! transaction, so nothing is written twice (in an engine without transactions it can be).
+//!
+//! **Limits.** A statement has at most half of the server's `max_allowed_packet`, 4 MiB or 1000
+//! rows, whichever is least, or one row. A row over `max_allowed_packet` is refused.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use gatelog_record::{AccessRecord, Timestamp};
+use mysql_async::Conn;
+
+use super::connection::run;
+use super::error::Failure;
+use super::table::Table;
+use super::value;
+use crate::Rejected;
+
+/// Rows in a statement: where the measured rate no longer grows.
+const MAX_ROWS: usize = 1000;
+
+/// Bytes in a statement: what the server parses without great allocations.
+const MAX_STATEMENT_BYTES: usize = 4 << 20;
+
+/// What a packet holds besides the row and the head of its statement.
+const PACKET_MARGIN_BYTES: usize = 64;
+
+/// How often a column's value was changed to fit, by the column's name.
+pub(super) type Truncated = BTreeMap<&'static str, u64>;
+
+/// The rows of a batch as text. Its buffers are used again for the next one.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    /// `(…),(…),`, all rows.
+    text: Vec<u8>,
+    /// Where each row ends, behind its comma.
+    ends: Vec<usize>,
+    /// What was changed to fit.
+    pub(super) truncated: Truncated,
+}
+
+impl Rows {
+    /// Takes the records of a batch in place of those before.
+    pub(super) fn fill(&mut self, table: &Table, records: &[AccessRecord<'_>], now: Timestamp) {
+        self.text.clear();
+        self.ends.clear();
+        self.truncated.clear();
+        for record in records {
+            let mut separator = b'(';
+            for column in table.written() {
+                self.text.push(separator);
+                separator = b',';
+                if value::write(record, column, now, &mut self.text)
+                    && let Some(field) = column.field
+                {
+                    *self.truncated.entry(field.name()).or_default() += 1;
+                }
+            }
+            self.text.extend_from_slice(b"),");
+            self.ends.push(self.text.len());
+        }
+    }
+
+    fn start(&self, index: usize) -> usize {
+        index
+            .checked_sub(1)
+            .and_then(|before| self.ends.get(before).copied())
+            .unwrap_or(0)
+    }
+
+    /// The text of some rows, without the last comma.
+    fn text(&self, rows: Range<usize>) -> &[u8] {
+        let text = self.text.get(self.start(rows.start)..self.start(rows.end));
+        text.and_then(|text| text.split_last()).map_or(&[], |(_, text)| text)
+    }
+
+    /// How many rows from `start` on, before `end`, go into a statement with so many bytes of rows;
+    /// at least one.
+    fn fitting(&self, rows: &Range<usize>, max_bytes: usize) -> usize {
+        let start = self.start(rows.start);
+        let fitting = self
+            .ends
+            .get(rows.clone())
+            .unwrap_or_default()
+            .iter()
+            .take(MAX_ROWS)
+            .take_while(|end| **end - start <= max_bytes);
+        fitting.count().max(1)
+    }
+}
+
+/// What a transaction needs besides its rows.
+#[derive(Debug)]
+pub(super) struct Inserter {
+    /// `INSERT INTO … (…) VALUES `.
+    head: Vec<u8>,
+    columns: Vec<String>,
+    max_packet_bytes: usize,
+    /// For each statement.
+    limit: Duration,
+    statement: Vec<u8>,
+}
+
+impl Inserter {
+    pub(super) fn new(table: &Table, max_packet_bytes: usize, limit: Duration) -> Self {
+        let names: Vec<String> = table.written().map(super::column::Column::quoted).collect();
+        let head = format!("INSERT INTO {} ({}) VALUES ", table.quoted(), names.join(","));
+        Self {
+            head: head.into_bytes(),
+            columns: table.names().map(str::to_owned).collect(),
+            max_packet_bytes,
+            limit,
+            statement: Vec::new(),
+        }
+    }
+
+    /// Stores the rows, and runs `last` before the commit. Answers the rows that were refused.
+    pub(super) async fn transaction(
+        &mut self,
+        conn: &mut Conn,
+        rows: &Rows,
+        last: Option<String>,
+    ) -> Result<Vec<Rejected>, Failure> {
+        run(conn, self.limit, b"START TRANSACTION").await?;
+        let refused = self.insert(conn, rows).await?;
+        if let Some(last) = last {
+            run(conn, self.limit, last.as_bytes()).await?;
+        }
+        run(conn, self.limit, b"COMMIT").await?;
+        Ok(refused)
+    }
+
+    async fn insert(&mut self, conn: &mut Conn, rows: &Rows) -> Result<Vec<Rejected>, Failure> {
+        let mut refused = Vec::new();
+        let max_bytes = MAX_STATEMENT_BYTES
+            .min(self.max_packet_bytes / 2)
+            .saturating_sub(self.head.len());
+        // Ranges still to be stored, the next one last.
+        let mut open: Vec<Range<usize>> = Vec::new();
+        open.push(0..rows.ends.len());
+        while let Some(range) = open.pop() {
+            if range.is_empty() {
+                continue;
+            }
+            let end = range.start + rows.fitting(&range, max_bytes);
+            open.push(end..range.end);
+            let range = range.start..end;
+            let text = rows.text(range.clone());
+            if self.head.len() + text.len() + PACKET_MARGIN_BYTES > self.max_packet_bytes {
+                refused.push(Rejected {
+                    index: range.start,
+                    reason: format!(
+                        "the row takes {} bytes, over the server's max_allowed_packet of {}",
+                        text.len(),
+                        self.max_packet_bytes
+                    ),
+                });
+                continue;
+            }
+            self.statement.clear();
+            self.statement.extend_from_slice(&self.head);
+            self.statement.extend_from_slice(text);
+            let Err(failure) = run(conn, self.limit, &self.statement).await else {
+                continue;
+            };
+            let Some(reason) = failure.row_refused(self.columns.iter().map(String::as_str)) else {
+                return Err(failure);
+            };
+            if range.len() == 1 {
+                refused.push(Rejected {
+                    index: range.start,
+                    reason,
+                });
+            } else {
+                let middle = range.start + range.len() / 2;
+                open.push(middle..range.end);
+                open.push(range.start..middle);
+            }
+        }
+        Ok(refused)
+    }
+}

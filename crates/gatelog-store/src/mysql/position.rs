@@ -1,0 +1,103 @@
+//! How far each journal is stored, in a table beside the records.
+//!
+//! **Shape.** `gatelog_position` has a row for each journal and lane; gatelog writes lane 0. The row
+//! is written in the transaction of the records that it stands behind.
+//!
+//! **Invariants.** A commit whose answer was lost is never overlooked: the position is read with a
+//! lock, so a transaction that is still to be committed is waited for.
+
+use std::time::Duration;
+
+use mysql_async::Conn;
+
+use super::column::quoted;
+use super::connection::{rows, run, within};
+use super::error::Failure;
+use super::value;
+
+const TABLE: &str = "gatelog_position";
+
+const CREATE: &str = "CREATE TABLE IF NOT EXISTS gatelog_position (
+  journal CHAR(36) NOT NULL,
+  lane INT NOT NULL,
+  position BIGINT UNSIGNED NOT NULL,
+  PRIMARY KEY (journal, lane)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4";
+
+/// Whether positions can be kept with the records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// They can, and this is where the journal stands.
+    WithTheRows(Option<u64>),
+    /// They cannot, and this is why.
+    Not(String),
+}
+
+/// The statement that moves the position.
+pub(super) fn statement(journal: &str, position: u64) -> String {
+    let mut name = Vec::new();
+    value::quote(journal, &mut name);
+    format!(
+        "INSERT INTO {TABLE} (journal, lane, `position`) VALUES ({}, 0, {position}) \
+         ON DUPLICATE KEY UPDATE `position` = {position}",
+        String::from_utf8_lossy(&name)
+    )
+}
+
+/// Finds out where the journal stands, and makes the table where it is missing. `records` is the
+/// table of records.
+pub(super) async fn find(
+    conn: &mut Conn,
+    records: &str,
+    journal: &str,
+    limit: Duration,
+) -> Result<Kept, Failure> {
+    match transactional(conn, records, limit).await? {
+        Some(true) => {}
+        Some(false) => return Ok(Kept::Not(format!("the engine of {records} has no transactions"))),
+        None => return Ok(Kept::Not(format!("the engine of {records} is not known"))),
+    }
+    match prepare(conn, journal, limit).await {
+        Ok(kept) => Ok(kept),
+        // `is_about_rights` holds for no message with a value in it.
+        Err(failure) if failure.is_about_rights() => Ok(Kept::Not(
+            failure.into_error(&format!("keeping positions in {TABLE}")).to_string(),
+        )),
+        Err(failure) => Err(failure),
+    }
+}
+
+async fn prepare(conn: &mut Conn, journal: &str, limit: Duration) -> Result<Kept, Failure> {
+    match transactional(conn, TABLE, limit).await? {
+        Some(true) => {}
+        Some(false) => return Ok(Kept::Not(format!("the engine of {TABLE} has no transactions"))),
+        None => {
+            run(conn, limit, CREATE.as_bytes()).await?;
+            tracing::info!(table = TABLE, "the table was missing and is created");
+        }
+    }
+    run(conn, limit, b"START TRANSACTION").await?;
+    let select = format!(
+        "SELECT `position` FROM {} WHERE journal = ? AND lane = 0 FOR UPDATE",
+        quoted(TABLE)
+    );
+    let found: Vec<(u64,)> = within(limit, rows(conn, &select, (journal,))).await?;
+    let position = found.first().map(|(position,)| *position);
+    // Whether it may be written shows now, and leaves no trace.
+    run(conn, limit, statement(journal, position.unwrap_or(0)).as_bytes()).await?;
+    run(conn, limit, b"ROLLBACK").await?;
+    Ok(Kept::WithTheRows(position))
+}
+
+/// Whether a table's engine has transactions; `None` if there is no such table, or no engine.
+async fn transactional(
+    conn: &mut Conn,
+    table: &str,
+    limit: Duration,
+) -> Result<Option<bool>, Failure> {
+    let statement = "SELECT engines.transactions FROM information_schema.tables AS found \
+         JOIN information_schema.engines AS engines ON engines.engine = found.engine \
+         WHERE found.table_schema = DATABASE() AND found.table_name = ?";
+    let found: Vec<(Option<String>,)> = within(limit, rows(conn, statement, (table,))).await?;
+    Ok(found.first().map(|(transactions,)| transactions.as_deref() == Some("YES")))
+}

@@ -1,0 +1,169 @@
+//! Answers queries, on connections of its own.
+//!
+//! **Shape.** A small pool, made where the first query comes from: a pool belongs to one runtime,
+//! so another runtime gets another one.
+//!
+//! **Limits.** [`QUERY_TIMEOUT`] for a query, the wait for a connection included; the server ends a
+//! statement after the same time.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Params, Pool, Row, Value};
+use tokio::runtime;
+
+use super::connection::{Door, within};
+use super::error::{Failure, unusable};
+use super::query::{Plan, Statement};
+use super::row;
+use super::table::Table;
+use crate::{Page, Query, Result};
+
+/// How long a query may take.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The reading side of the store.
+#[derive(Debug)]
+pub(super) struct Reader {
+    door: Arc<Door>,
+    table_name: String,
+    /// The table as it was when it was last looked at.
+    table: Mutex<Option<Arc<Table>>>,
+    pool: Mutex<Option<(runtime::Id, Pool)>>,
+}
+
+/// What came back for a plan.
+struct Answer {
+    count: Option<Row>,
+    rows: Vec<Row>,
+}
+
+impl Reader {
+    pub(super) fn new(door: Arc<Door>, table_name: &str) -> Self {
+        Self {
+            door,
+            table_name: table_name.to_owned(),
+            table: Mutex::new(None),
+            pool: Mutex::new(None),
+        }
+    }
+
+    /// The table is (now) this one.
+    pub(super) fn set_table(&self, table: Arc<Table>) {
+        *lock(&self.table) = Some(table);
+    }
+
+    pub(super) async fn answer(&self, query: &Query) -> Result<Page> {
+        match self.attempt(query).await {
+            // The table was changed meanwhile, or the server has no TLS: with what was learnt
+            // the second attempt is another one.
+            Err(failure) if failure.is_about_columns() => *lock(&self.table) = None,
+            Err(failure) if self.door.learns_from(&failure) => *lock(&self.pool) = None,
+            answer => return answer.map_err(Self::error)?,
+        }
+        self.attempt(query).await.map_err(Self::error)?
+    }
+
+    fn error(failure: Failure) -> crate::Error {
+        failure.into_error("answering a query")
+    }
+
+    async fn attempt(&self, query: &Query) -> std::result::Result<Result<Page>, Failure> {
+        let known = lock(&self.table).clone();
+        let pool = self.pool();
+        let work = async {
+            let mut conn = pool.get_conn().await?;
+            let table = match known {
+                Some(table) => Some(table),
+                None => Table::read(&mut conn, &self.table_name).await?.map(Arc::new),
+            };
+            let Some(table) = table else {
+                return Ok(None);
+            };
+            let plan = Plan::new(query, &table);
+            let answer = match &plan {
+                Some(plan) => Some(fetch(&mut conn, plan).await?),
+                None => None,
+            };
+            Ok(Some((table, plan, answer)))
+        };
+        let Some((table, plan, answer)) = within(QUERY_TIMEOUT, work).await? else {
+            return Ok(Err(unusable(format!("there is no table {}", self.table_name))));
+        };
+        let page = match (plan, answer) {
+            (Some(plan), Some(answer)) => page(query, &table, &plan, answer),
+            _ => Page {
+                total: query.count.then_some(0),
+                estimated_total: None,
+                records: Vec::new(),
+                next: None,
+            },
+        };
+        *lock(&self.table) = Some(table);
+        Ok(Ok(page))
+    }
+
+    /// The pool of this runtime.
+    fn pool(&self) -> Pool {
+        let here = runtime::Handle::current().id();
+        let mut pool = lock(&self.pool);
+        match &*pool {
+            Some((home, pool)) if *home == here => pool.clone(),
+            _ => {
+                let new = Pool::new(self.door.pool_opts());
+                *pool = Some((here, new.clone()));
+                new
+            }
+        }
+    }
+}
+
+async fn fetch(conn: &mut Conn, plan: &Plan) -> mysql_async::Result<Answer> {
+    let count = match &plan.count {
+        Some(statement) => conn.exec_first(statement.text.as_str(), values(statement)).await?,
+        None => None,
+    };
+    let rows = conn.exec(plan.page.text.as_str(), values(&plan.page)).await?;
+    Ok(Answer { count, rows })
+}
+
+fn values(statement: &Statement) -> Params {
+    if statement.values.is_empty() {
+        Params::Empty
+    } else {
+        Params::Positional(statement.values.clone())
+    }
+}
+
+fn page(query: &Query, table: &Table, plan: &Plan, answer: Answer) -> Page {
+    let size = usize::try_from(query.page_size).unwrap_or(usize::MAX);
+    let more = answer.rows.len() > size;
+    let mut last = None;
+    let mut records = Vec::with_capacity(answer.rows.len().min(size));
+    for row in answer.rows.into_iter().take(size) {
+        let mut values = row.unwrap().into_iter();
+        last = values.next().zip(values.next());
+        let fields = table.read_back().map(|(field, _)| field);
+        records.push(row::record(fields.zip(values)));
+    }
+    let counts: Vec<Value> = answer.count.map(Row::unwrap).unwrap_or_default();
+    let number = |index: usize| counts.get(index).and_then(row::float).unwrap_or(0.0);
+    Page {
+        total: counts.first().and_then(|total| match total {
+            Value::Int(total) => u64::try_from(*total).ok(),
+            Value::UInt(total) => Some(*total),
+            _ => None,
+        }),
+        estimated_total: (plan.weighted && number(2) > 0.0).then(|| number(1)),
+        records,
+        next: last
+            .filter(|_| more && plan.numbered)
+            .and_then(|(number, value)| plan.cursor(query, &number, &value)),
+    }
+}
+
+/// A lock that a panic elsewhere does not spoil: what it guards is replaced whole.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,6 @@
+//! The stores, through their common interface, in one binary: fewer links, quicker tests.
+
+#[cfg(test)]
+mod lake;
+#[cfg(test)]
+mod mysql;

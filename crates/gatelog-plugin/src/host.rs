@@ -1,0 +1,119 @@
+//! What the plugin asks of the proxy it runs in.
+//!
+//! Everything is optional and in bytes: the SDK's comfortable methods panic on a header that is not
+//! UTF-8 and on some property paths, and a panic stops the VM. What an implementation cannot give
+//! is `None` or empty.
+
+/// The proxy, seen from the plugin.
+pub trait Host {
+    /// An attribute by the segments of its path; `None` when it is absent or cannot be read.
+    fn property(&self, path: &[&str]) -> Option<Vec<u8>>;
+
+    /// All request headers, names in lower case, in the order they came.
+    fn request_headers(&self) -> Vec<(String, Vec<u8>)>;
+
+    /// The first value of a response header.
+    fn response_header(&self, name: &str) -> Option<Vec<u8>>;
+
+    /// Nanoseconds since the epoch.
+    fn now_ns(&self) -> u64;
+
+    /// Begins an HTTP call; its answer comes under the token.
+    ///
+    /// # Errors
+    /// [`CallRefused`] when no answer will come.
+    fn call(&self, call: &Call<'_>) -> Result<u32, CallRefused>;
+
+    /// Writes a line to the proxy's log.
+    fn log(&self, level: Level, message: &str);
+
+    /// Adds to one of the proxy's statistics.
+    fn count(&self, counter: Counter, by: u64);
+
+    /// A value that all workers of the proxy share, with the mark that [`Host::set_shared`] takes.
+    fn shared(&self, key: &str) -> (Option<Vec<u8>>, Option<u32>);
+
+    /// Sets a shared value; `false` when another worker set it since `mark` was read.
+    fn set_shared(&self, key: &str, value: &[u8], mark: Option<u32>) -> bool;
+}
+
+/// An HTTP call to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// Envoy's cluster.
+    pub cluster: &'a str,
+    /// Pseudo-headers first.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// The body.
+    pub body: &'a [u8],
+    /// How long to wait for the answer, in milliseconds.
+    pub timeout_ms: u32,
+}
+
+/// Why a call was not begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallRefused {
+    /// Most often the cluster is not there (yet).
+    #[error("the gateway has no such cluster, or the collector's headers are invalid")]
+    BadArgument,
+    /// The cluster has no host that could be asked, or the circuit breaker is open.
+    #[error("the gateway could not reach the collector")]
+    Failed,
+}
+
+/// How much a log line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Steps of the plugin itself.
+    Trace,
+    /// What was sent.
+    Debug,
+    /// Start, stop, recovery.
+    Info,
+    /// Something was not sent, and will be tried again.
+    Warn,
+    /// Something is lost, or nothing works.
+    Error,
+}
+
+/// The plugin's statistics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counter {
+    /// Records captured.
+    Captured,
+    /// Records that the collector acknowledged.
+    Sent,
+    /// Records dropped because the queue was full.
+    DroppedQueueFull,
+    /// Records in batches that the collector refused for good (400, 413).
+    DroppedRefused,
+    /// Records in batches that the collector did not take in any of the attempts.
+    DroppedGaveUp,
+    /// Records left when a replaced configuration had to go.
+    DroppedShutdown,
+}
+
+impl Counter {
+    /// Every counter; its place is its index.
+    pub const ALL: [Counter; 6] = [
+        Counter::Captured,
+        Counter::Sent,
+        Counter::DroppedQueueFull,
+        Counter::DroppedRefused,
+        Counter::DroppedGaveUp,
+        Counter::DroppedShutdown,
+    ];
+
+    /// Its name among Envoy's statistics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Counter::Captured => "gatelog_plugin_records_total",
+            Counter::Sent => "gatelog_plugin_records_sent_total",
+            Counter::DroppedQueueFull => "gatelog_plugin_records_dropped_queue_full_total",
+            Counter::DroppedRefused => "gatelog_plugin_records_dropped_refused_total",
+            Counter::DroppedGaveUp => "gatelog_plugin_records_dropped_gave_up_total",
+            Counter::DroppedShutdown => "gatelog_plugin_records_dropped_shutdown_total",
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The built plugin in the real Envoy.
+//!
+//! `cargo xtask test` builds the one and installs the other; `GATELOG_PLUGIN` and `GATELOG_ENVOY`
+//! name others.
+
+#[cfg(test)]
+mod columns;
+#[cfg(test)]
+mod configuration;
+#[cfg(test)]
+mod delivery;
+#[cfg(test)]
+mod rig;

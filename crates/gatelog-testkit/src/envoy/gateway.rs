@@ -1,0 +1,267 @@
+//! What Envoy is told: a listener with routes of every kind, the plugin, and its own access logger.
+//!
+//! | path | route | what happens |
+//! |---|---|---|
+//! | `/web/…` | `web` | the web API ([`crate::upstream::web`]), prefix removed |
+//! | `/v1/…` | `model-api-chat-0` | the LLM API |
+//! | `/mcp` | `mcp` | the MCP server |
+//! | `/direct` | `direct` | 200 from the gateway itself |
+//! | `/redirect` | `redirect` | 301 to `/direct` |
+//! | `/dead` | `dead` | connection refused: 503 UF |
+//! | `/retry` | `retry` | the same with a retry: 503 URX,UF |
+//! | `/timeout/…` | `timeout` | the web API, 200 ms at most: 504 UT |
+//! | `/no-cluster` | `no-cluster` | 503 NC |
+//! | else | | 404 NR |
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Files;
+
+const TYPE: &str = "type.googleapis.com/";
+const MANAGER: &str =
+    "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+
+/// How the plugin gets its requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attach {
+    /// As an HTTP filter, the way of Istio's and Higress' `WasmPlugin`.
+    HttpFilter,
+    /// As an access logger, `envoy.access_loggers.wasm`.
+    AccessLogger,
+    /// Not at all.
+    Nowhere,
+}
+
+/// A gateway: what stands behind it, and how the plugin is set up.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    web: u16,
+    llm: u16,
+    mcp: u16,
+    collector: u16,
+    plugin: Value,
+    attach: Attach,
+    listen_port: u16,
+    pub(crate) workers: u32,
+}
+
+impl Gateway {
+    /// The collector's service; its cluster is `outbound|PORT||gatelog.static`.
+    pub const COLLECTOR_SERVICE: &str = "gatelog.static";
+
+    /// A gateway whose plugin sends to this port of 127.0.0.1. Without upstreams their routes
+    /// answer 503.
+    pub fn new(collector_port: u16) -> Self {
+        Self {
+            // Port 1 is where nobody listens.
+            web: 1,
+            llm: 1,
+            mcp: 1,
+            collector: collector_port,
+            plugin: json!({
+                "collector_service_name": Self::COLLECTOR_SERVICE,
+                "collector_port": collector_port,
+            }),
+            attach: Attach::HttpFilter,
+            listen_port: 0,
+            workers: 1,
+        }
+    }
+
+    /// The ports of the web API, the LLM API and the MCP server on 127.0.0.1.
+    pub fn upstreams(mut self, web: u16, llm: u16, mcp: u16) -> Self {
+        (self.web, self.llm, self.mcp) = (web, llm, mcp);
+        self
+    }
+
+    /// More keys of the plugin's configuration; the collector is set already.
+    pub fn plugin(mut self, more: Value) -> Self {
+        if let (Value::Object(plugin), Value::Object(more)) = (&mut self.plugin, more) {
+            plugin.extend(more);
+        }
+        self
+    }
+
+    /// How the plugin gets its requests; as a filter by default.
+    pub fn attach(mut self, attach: Attach) -> Self {
+        self.attach = attach;
+        self
+    }
+
+    /// The port to listen on; one of the machine's choice by default.
+    pub fn listen_port(mut self, port: u16) -> Self {
+        self.listen_port = port;
+        self
+    }
+
+    /// Envoy's worker threads; 1 by default.
+    pub fn workers(mut self, workers: u32) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    pub(crate) fn bootstrap(&self, files: &Files) -> Value {
+        let collector = format!("outbound|{}||{}", self.collector, Self::COLLECTOR_SERVICE);
+        json!({
+            "node": {"id": "gateway-1", "cluster": "gateway"},
+            "admin": {"address": address(0)},
+            "dynamic_resources": {"lds_config": {
+                "path_config_source": {"path": files.listeners},
+                "resource_api_version": "V3",
+            }},
+            "static_resources": {"clusters": [
+                cluster("outbound|80||web.demo.svc.cluster.local", self.web),
+                cluster("outbound|80||llm.demo.svc.cluster.local", self.llm),
+                cluster("outbound|80||mcp.demo.svc.cluster.local", self.mcp),
+                cluster("outbound|80||dead.demo.svc.cluster.local", 1),
+                cluster(&collector, self.collector),
+            ]},
+        })
+    }
+
+    /// The one listener, as the discovery service would send it.
+    pub(crate) fn listeners(&self, files: &Files) -> Value {
+        let mut loggers = vec![file_logger(files)];
+        let mut filters = Vec::new();
+        let config = json!({"config": self.wasm(files)});
+        match self.attach {
+            Attach::HttpFilter => filters.push(extension(
+                "gatelog",
+                "envoy.extensions.filters.http.wasm.v3.Wasm",
+                config,
+            )),
+            Attach::AccessLogger => loggers.push(extension(
+                "gatelog",
+                "envoy.extensions.access_loggers.wasm.v3.WasmAccessLog",
+                config,
+            )),
+            Attach::Nowhere => {}
+        }
+        filters.push(extension(
+            "envoy.filters.http.router",
+            "envoy.extensions.filters.http.router.v3.Router",
+            json!({}),
+        ));
+        let manager = json!({
+            "stat_prefix": "gateway",
+            "preserve_external_request_id": true,
+            "access_log": loggers,
+            "http_filters": filters,
+            "http_protocol_options": {"enable_trailers": true},
+            "route_config": {
+                "name": "gateway",
+                "validate_clusters": false,
+                "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes()}],
+            },
+        });
+        json!({"version_info": self.plugin.to_string(), "resources": [{
+            "@type": format!("{TYPE}envoy.config.listener.v3.Listener"),
+            "name": "gateway",
+            "address": address(self.listen_port),
+            "filter_chains": [{"filters": [
+                extension("envoy.filters.network.http_connection_manager", MANAGER, manager),
+            ]}],
+        }]})
+    }
+
+    fn wasm(&self, files: &Files) -> Value {
+        json!({
+            "name": "gatelog",
+            "failure_policy": "FAIL_OPEN",
+            "configuration": {
+                "@type": format!("{TYPE}google.protobuf.StringValue"),
+                "value": self.plugin.to_string(),
+            },
+            "vm_config": {
+                "runtime": "envoy.wasm.runtime.v8",
+                "code": {"local": {"filename": files.plugin}},
+            },
+        })
+    }
+}
+
+fn address(port: u16) -> Value {
+    json!({"socket_address": {"address": "127.0.0.1", "port_value": port}})
+}
+
+fn extension(name: &str, kind: &str, config: Value) -> Value {
+    let mut typed = json!({"@type": format!("{TYPE}{kind}")});
+    if let (Value::Object(typed), Value::Object(config)) = (&mut typed, config) {
+        typed.extend(config);
+    }
+    json!({"name": name, "typed_config": typed})
+}
+
+fn cluster(name: &str, port: u16) -> Value {
+    json!({
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "5s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [
+            {"endpoint": {"address": address(port)}},
+        ]}]},
+    })
+}
+
+fn routes() -> Value {
+    let to = |service: &str| format!("outbound|80||{service}.demo.svc.cluster.local");
+    let timeout = Duration::from_millis(200);
+    json!([
+        {"name": "web", "match": {"prefix": "/web/"},
+         "route": {"cluster": to("web"), "prefix_rewrite": "/"}},
+        {"name": "model-api-chat-0", "match": {"prefix": "/v1/"}, "route": {"cluster": to("llm")}},
+        {"name": "mcp", "match": {"path": "/mcp"}, "route": {"cluster": to("mcp")}},
+        {"name": "direct", "match": {"prefix": "/direct"},
+         "direct_response": {"status": 200, "body": {"inline_string": "direct\n"}}},
+        {"name": "redirect", "match": {"prefix": "/redirect"},
+         "redirect": {"path_redirect": "/direct"}},
+        {"name": "dead", "match": {"prefix": "/dead"}, "route": {"cluster": to("dead")}},
+        {"name": "retry", "match": {"prefix": "/retry"}, "route": {"cluster": to("dead"),
+         "retry_policy": {"retry_on": "connect-failure", "num_retries": 1}}},
+        {"name": "timeout", "match": {"prefix": "/timeout/"}, "route": {"cluster": to("web"),
+         "prefix_rewrite": "/", "timeout": format!("{}s", timeout.as_secs_f32())}},
+        {"name": "no-cluster", "match": {"prefix": "/no-cluster"}, "route": {"cluster": "nowhere"}},
+    ])
+}
+
+/// Envoy's own logger: one JSON line per request, under the names of gatelog's columns.
+fn file_logger(files: &Files) -> Value {
+    extension(
+        "envoy.access_loggers.file",
+        "envoy.extensions.access_loggers.file.v3.FileAccessLog",
+        json!({
+            "path": files.access_log,
+            "log_format": {"json_format": {
+                "start_time": "%START_TIME(%Y-%m-%dT%H:%M:%E6SZ)%",
+                "trace_id": "%REQ(X-B3-TRACEID)%",
+                "authority": "%REQ(X-ENVOY-ORIGINAL-HOST?:AUTHORITY)%",
+                "method": "%REQ(:METHOD)%",
+                "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+                "protocol": "%PROTOCOL%",
+                "request_id": "%REQ(X-REQUEST-ID)%",
+                "user_agent": "%REQ(USER-AGENT)%",
+                "x_forwarded_for": "%REQ(X-FORWARDED-FOR)%",
+                "response_code": "%RESPONSE_CODE%",
+                "response_flags": "%RESPONSE_FLAGS%",
+                "response_code_details": "%RESPONSE_CODE_DETAILS%",
+                "bytes_received": "%BYTES_RECEIVED%",
+                "bytes_sent": "%BYTES_SENT%",
+                "duration": "%DURATION%",
+                "upstream_cluster": "%UPSTREAM_CLUSTER_RAW%",
+                "upstream_host": "%UPSTREAM_HOST%",
+                "upstream_service_time": "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%",
+                "upstream_transport_failure_reason": "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
+                "upstream_local_address": "%UPSTREAM_LOCAL_ADDRESS%",
+                "downstream_local_address": "%DOWNSTREAM_LOCAL_ADDRESS%",
+                "downstream_remote_address": "%DOWNSTREAM_REMOTE_ADDRESS%",
+                "route_name": "%ROUTE_NAME%",
+                "requested_server_name": "%REQUESTED_SERVER_NAME%",
+                "upstream_request_attempt_count": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+                "connection_termination_details": "%CONNECTION_TERMINATION_DETAILS%",
+                "grpc_status": "%GRPC_STATUS_NUMBER%",
+            }},
+        }),
+    )
+}

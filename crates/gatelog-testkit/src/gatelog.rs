@@ -1,0 +1,299 @@
+//! The `gatelog` binary as a process of its own, with its log and its HTTP interface.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use serde_json::Value;
+
+use crate::wait;
+
+/// How long the process may take to listen, or to end.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A running `gatelog serve`; killed when dropped.
+#[derive(Debug)]
+pub struct Gatelog {
+    child: Child,
+    address: String,
+    log: Arc<Mutex<Vec<String>>>,
+    client: ureq::Agent,
+}
+
+/// How a `gatelog serve` is to be started.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    binary: PathBuf,
+    data_dir: PathBuf,
+    listen: String,
+    config: String,
+    variables: Vec<(String, String)>,
+}
+
+impl Setup {
+    /// The binary on this data directory, on a port that the system chooses.
+    pub fn new(binary: impl Into<PathBuf>, data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            binary: binary.into(),
+            data_dir: data_dir.into(),
+            listen: "127.0.0.1:0".to_owned(),
+            config: String::new(),
+            variables: Vec::new(),
+        }
+    }
+
+    /// On this address.
+    pub fn listen(mut self, address: impl Into<String>) -> Self {
+        self.listen = address.into();
+        self
+    }
+
+    /// With this configuration file.
+    pub fn config(mut self, yaml: impl Into<String>) -> Self {
+        self.config = yaml.into();
+        self
+    }
+
+    /// With this variable in its environment, which is empty otherwise.
+    pub fn variable(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.variables.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Starts it and waits until it listens.
+    ///
+    /// # Errors
+    /// When it ends instead; the error has its log.
+    pub fn start(&self) -> anyhow::Result<Gatelog> {
+        fs::create_dir_all(&self.data_dir)?;
+        let config = self.data_dir.join("gatelog.yaml");
+        fs::write(&config, &self.config)?;
+        let mut child = Command::new(&self.binary)
+            .args(["serve", "--listen", &self.listen])
+            .arg("--config")
+            .arg(&config)
+            .arg("--data-dir")
+            .arg(&self.data_dir)
+            .env_clear()
+            .env("GATELOG_LOG__FORMAT", "json")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {}", self.binary.display()))?;
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let stderr = child.stderr.take().context("no standard error")?;
+        let lines = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                lines
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(line);
+            }
+        });
+        let client = ureq::Agent::config_builder()
+            .timeout_global(Some(DEADLINE))
+            .http_status_as_error(false)
+            .build()
+            .new_agent();
+        let mut gatelog = Gatelog {
+            child,
+            address: String::new(),
+            log,
+            client,
+        };
+        gatelog.address = wait::until("gatelog to listen", DEADLINE, || gatelog.listening())??;
+        Ok(gatelog)
+    }
+}
+
+impl Gatelog {
+    /// The address from the log; an outer error while it is not there yet, an inner one when the
+    /// process has ended.
+    fn listening(&mut self) -> Result<anyhow::Result<String>, String> {
+        let address = self.log().iter().find_map(|line| {
+            let event: Value = serde_json::from_str(line).ok()?;
+            (event.get("message")? == "gatelog is listening")
+                .then(|| event.get("address")?.as_str().map(str::to_owned))?
+        });
+        match (address, self.child.try_wait()) {
+            (Some(address), _) => Ok(Ok(address)),
+            (None, Ok(Some(status))) => Ok(Err(anyhow::anyhow!(
+                "gatelog ended, {status}: {}",
+                self.log().join("\n")
+            ))),
+            (None, _) => Err(self.log().join("\n")),
+        }
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The port it listens on.
+    ///
+    /// # Errors
+    /// When the address has none.
+    pub fn port(&self) -> anyhow::Result<u16> {
+        Ok(self
+            .address
+            .rsplit(':')
+            .next()
+            .context("an address without a port")?
+            .parse()?)
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The lines of its log so far.
+    pub fn log(&self) -> Vec<String> {
+        self.log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Status and body of a GET.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn get(&self, path_and_query: &str) -> anyhow::Result<(u16, String)> {
+        let mut response = self
+            .client
+            .get(format!("{}{path_and_query}", self.url()))
+            .call()?;
+        Ok((
+            response.status().as_u16(),
+            response.body_mut().read_to_string()?,
+        ))
+    }
+
+    /// Status and body of a POST to `/ingest` with these headers.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn ingest_with(
+        &self,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> anyhow::Result<(u16, String)> {
+        let mut request = self.client.post(format!("{}/ingest", self.url()));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut response = request.send(body)?;
+        Ok((
+            response.status().as_u16(),
+            response.body_mut().read_to_string()?,
+        ))
+    }
+
+    /// Status and body of a POST to `/ingest`.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn ingest(&self, body: impl AsRef<[u8]>) -> anyhow::Result<(u16, String)> {
+        self.ingest_with(&[], body.as_ref())
+    }
+
+    /// The answer of `GET /query`.
+    ///
+    /// # Errors
+    /// When it is not a success.
+    pub fn query(&self, parameters: &str) -> anyhow::Result<Value> {
+        let (status, body) = self.get(&format!("/query?{parameters}"))?;
+        ensure!(status == 200, "GET /query?{parameters}: {status} {body}");
+        Ok(serde_json::from_str(&body)?)
+    }
+
+    /// Waits until a query finds this many rows, and answers what it found.
+    ///
+    /// # Errors
+    /// When it does not within the deadline.
+    pub fn wait_for_rows(&self, parameters: &str, rows: u64) -> anyhow::Result<Value> {
+        wait::until(&format!("{rows} rows of {parameters:?}"), DEADLINE, || {
+            let found = self.query(parameters).map_err(|error| error.to_string())?;
+            let total = found.get("total").and_then(Value::as_u64);
+            if total == Some(rows) {
+                Ok(found)
+            } else {
+                Err(format!("{total:?} rows"))
+            }
+        })
+    }
+
+    /// Every row there is, by request id order of arrival: pages of 100 by cursor.
+    ///
+    /// # Errors
+    /// When a query fails.
+    pub fn all_rows(&self, parameters: &str) -> anyhow::Result<Vec<Value>> {
+        let mut rows = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let mut page = self.query(&format!(
+                "{parameters}&page_size=100&sort_order=asc&count=none&cursor={cursor}"
+            ))?;
+            if let Some(Value::Array(logs)) = page.get_mut("logs").map(Value::take) {
+                rows.extend(logs);
+            }
+            match page.get("next_cursor").and_then(Value::as_str) {
+                Some(next) => next.clone_into(&mut cursor),
+                None => return Ok(rows),
+            }
+        }
+    }
+
+    /// Ends it at once, as a power failure of the process would (SIGKILL).
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub fn kill(mut self) -> anyhow::Result<ExitStatus> {
+        self.child.kill()?;
+        Ok(self.child.wait()?)
+    }
+
+    /// Asks it to end (SIGTERM), and waits until it has.
+    ///
+    /// # Errors
+    /// When it does not within the deadline.
+    pub fn terminate(mut self) -> anyhow::Result<ExitStatus> {
+        let sent = Command::new("kill").arg(self.pid().to_string()).status()?;
+        ensure!(sent.success(), "kill: {sent}");
+        wait::until("gatelog to end", DEADLINE, || match self.child.try_wait() {
+            Ok(Some(status)) => Ok(status),
+            other => Err(format!("{other:?}")),
+        })
+    }
+}
+
+impl Drop for Gatelog {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _killed = self.child.kill().is_ok();
+        let _waited = self.child.wait().is_ok();
+    }
+}
+
+/// The binary that cargo built beside the test or program that runs now, for those that are not
+/// told it by cargo.
+///
+/// # Errors
+/// When it is not there.
+pub fn beside_current_exe() -> anyhow::Result<PathBuf> {
+    let exe = std::env::current_exe()?;
+    let found = exe
+        .ancestors()
+        .map(|dir: &Path| dir.join("gatelog"))
+        .find(|path| path.is_file());
+    found.context("no gatelog binary beside this one: run cargo build -p gatelog")
+}

@@ -1,0 +1,239 @@
+//! Builds `target/gatelog-plugin.wasm`.
+//!
+//! A Rust toolchain often has no standard library for wasm32, and not every machine can download
+//! one. So the first of these ways that works is taken, and said:
+//!
+//! 1. the toolchain's own target, if it is installed;
+//! 2. Debian's `rustc-web` with the sources of the standard library (`rust-web-src`), built along,
+//!    if they are installed;
+//! 3. the target, added by rustup within [`RUSTUP_LIMIT`];
+//! 4. Debian's packages, installed as root.
+//!
+//! What is on the machine comes before what must be fetched, so that a build without a network does
+//! not wait for one. Cargo builds into a directory of its own, or it would wait for the lock of
+//! whoever builds the workspace.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+
+/// Targets of the toolchain that Envoy can run, the better one first.
+const TARGETS: [&str; 2] = ["wasm32-wasip1", "wasm32-unknown-unknown"];
+
+/// Debian's compiler, and where its package puts the sources of the standard library.
+const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+const DEBIAN_SOURCES: &str = "/usr/lib/rustlib/src/rust/library/std/Cargo.toml";
+const DEBIAN_PACKAGES: [&str; 3] = ["rustc-web", "rust-web-src", "lld"];
+
+/// How long rustup may take to add a target.
+const RUSTUP_LIMIT: Duration = Duration::from_secs(60);
+
+/// How the module is compiled.
+enum Way {
+    /// With the toolchain's own standard library for this target.
+    Toolchain(&'static str),
+    /// With Debian's compiler, which builds the standard library along.
+    Debian {
+        /// The linker for wasm32.
+        linker: PathBuf,
+    },
+}
+
+/// Builds the module; says which way it took, and gives the file.
+///
+/// # Errors
+/// No way works, with what is missing; or the code does not compile.
+pub fn build() -> anyhow::Result<PathBuf> {
+    let root = workspace();
+    let way = find_way()?;
+    let target_dir = root.join("target/plugin");
+    let target = match &way {
+        Way::Toolchain(target) => target,
+        Way::Debian { .. } => "wasm32-unknown-unknown",
+    };
+    say(&match &way {
+        Way::Toolchain(target) => format!("building with the toolchain's own {target}"),
+        Way::Debian { linker } => format!(
+            "building with {DEBIAN_RUSTC} and its standard library's sources, linking with {}",
+            linker.display()
+        ),
+    });
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .current_dir(&root)
+        .args(["build", "--package", "gatelog-plugin", "--lib"])
+        .args(["--profile", "plugin", "--target", target])
+        .arg("--target-dir")
+        .arg(&target_dir);
+    // Flags and wrappers meant for the machine's own target do not fit this one.
+    for variable in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER"] {
+        cargo.env_remove(variable);
+    }
+    if let Way::Debian { linker } = &way {
+        cargo
+            .arg("-Zbuild-std=std,panic_abort")
+            .env("RUSTC", DEBIAN_RUSTC)
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+    }
+    let status = cargo.status().context("cargo could not be started")?;
+    ensure!(status.success(), "the plugin does not build: {status}");
+    let built = target_dir.join(target).join("plugin/gatelog_plugin.wasm");
+    let module = root.join("target/gatelog-plugin.wasm");
+    install(&built, &module)?;
+    let bytes = module.metadata()?.len();
+    say(&format!("{} ({} KiB)", module.display(), bytes / 1024));
+    Ok(module)
+}
+
+/// Puts the file in place at once, for a test may be loading it.
+fn install(built: &Path, module: &Path) -> anyhow::Result<()> {
+    let new = module.with_extension("wasm.new");
+    std::fs::copy(built, &new).with_context(|| format!("no {}", built.display()))?;
+    std::fs::rename(&new, module)?;
+    Ok(())
+}
+
+fn find_way() -> anyhow::Result<Way> {
+    if let Some(target) = installed_target() {
+        return Ok(Way::Toolchain(target));
+    }
+    if let Some(way) = debian() {
+        return Ok(way);
+    }
+    let [first, ..] = TARGETS;
+    say(&format!(
+        "no standard library for wasm32; trying rustup target add {first}"
+    ));
+    if rustup_adds(first) && installed_target() == Some(first) {
+        return Ok(Way::Toolchain(first));
+    }
+    if install_packages()?
+        && let Some(way) = debian()
+    {
+        return Ok(way);
+    }
+    bail!(
+        "the plugin needs a standard library for wasm32: run `rustup target add {first}`, or as \
+         root `apt-get install {}`",
+        DEBIAN_PACKAGES.join(" ")
+    )
+}
+
+/// The toolchain's target that has a standard library.
+fn installed_target() -> Option<&'static str> {
+    let libraries = PathBuf::from(rustc_says(&["--print", "sysroot"])?).join("lib/rustlib");
+    TARGETS
+        .into_iter()
+        .find(|target| libraries.join(target).join("lib").is_dir())
+}
+
+/// One line of what the toolchain's compiler prints.
+fn rustc_says(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("rustc")
+        .current_dir(workspace())
+        .args(arguments)
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
+}
+
+fn debian() -> Option<Way> {
+    let complete = Path::new(DEBIAN_RUSTC).is_file() && Path::new(DEBIAN_SOURCES).is_file();
+    let linker = complete.then(linker)??;
+    Some(Way::Debian { linker })
+}
+
+/// The toolchain's own linker, else Debian's.
+fn linker() -> Option<PathBuf> {
+    let own = || {
+        let sysroot = rustc_says(&["--print", "sysroot"])?;
+        let version = rustc_says(&["--version", "--verbose"])?;
+        let host = version
+            .lines()
+            .find_map(|line| line.strip_prefix("host: "))?;
+        Some(
+            Path::new(&sysroot)
+                .join("lib/rustlib")
+                .join(host)
+                .join("bin/rust-lld"),
+        )
+    };
+    own()
+        .into_iter()
+        .chain(["/usr/bin/wasm-ld".into()])
+        .find(|linker| linker.is_file())
+}
+
+/// Whether rustup added the target in time.
+fn rustup_adds(target: &str) -> bool {
+    let rustup = Command::new("rustup")
+        .current_dir(workspace())
+        .args(["target", "add", target])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let Ok(mut rustup) = rustup else {
+        return false;
+    };
+    let begun = Instant::now();
+    while begun.elapsed() < RUSTUP_LIMIT {
+        match rustup.try_wait() {
+            Ok(Some(status)) => return status.success(),
+            Ok(None) => std::thread::sleep(Duration::from_millis(100)),
+            Err(_) => break,
+        }
+    }
+    // It may have ended just now; either way it is not waited for.
+    if rustup.kill().is_ok() {
+        drop(rustup.wait());
+    }
+    false
+}
+
+/// Whether Debian's packages were installed; `false` where that is not for us to do.
+fn install_packages() -> anyhow::Result<bool> {
+    if !is_root() || !Path::new("/usr/bin/apt-get").is_file() {
+        return Ok(false);
+    }
+    say(&format!("installing {}", DEBIAN_PACKAGES.join(" ")));
+    let apt_get = |arguments: &[&str]| {
+        Command::new("apt-get")
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .args(arguments)
+            .stdout(Stdio::null())
+            .status()
+    };
+    // An outdated list of packages is no reason to fail; a package that is not there is one.
+    if !apt_get(&["update", "-q"])?.success() {
+        say("apt-get update failed; going on with the lists there are");
+    }
+    let mut install = vec!["install", "-q", "-y", "--no-install-recommends"];
+    install.extend(DEBIAN_PACKAGES);
+    Ok(apt_get(&install)?.success())
+}
+
+fn is_root() -> bool {
+    Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+fn workspace() -> PathBuf {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().unwrap_or(xtask).to_path_buf()
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "a command's progress goes to the person who ran it"
+)]
+fn say(text: &str) {
+    eprintln!("plugin: {text}");
+}

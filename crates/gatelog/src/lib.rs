@@ -1,1 +1,27 @@
-//! gatelog
+//! The gatelog service: what is behind the command line.
+//!
+//! The way of a record, and so the order of the modules:
+//!
+//! ```text
+//! POST /ingest ─► decode ─► AccessRecord ─► journal (fsync = the acknowledgement) ─► store
+//!                                                             GET /query ◄───────────┘
+//! ```
+
+pub mod config;
+
+// Bytes in, records out.
+pub mod decode;
+pub mod intake;
+
+// Records to where they are kept.
+pub mod dead_letter;
+pub mod pipeline;
+
+// What people and programs ask.
+pub mod api;
+
+// The process around it.
+pub mod command;
+pub mod service;
+pub mod shutdown;
+pub mod telemetry;

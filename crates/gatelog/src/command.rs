@@ -1,0 +1,35 @@
+//! The command line: each command is a module with its arguments and what it does.
+
+mod check;
+mod print;
+mod send;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+/// Exit code for wrong usage and bad configuration (`EX_USAGE` of BSD's `sysexits.h`).
+pub const USAGE: u8 = 64;
+
+/// What can be asked of gatelog.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Take records, keep them, answer queries.
+    Serve(serve::Arguments),
+    /// Validate a configuration file; the error shows line, column and what is allowed.
+    Check(check::Arguments),
+    /// Send realistic records to a running server, and print what was acknowledged.
+    Send(send::Arguments),
+}
+
+impl Command {
+    /// Does it, and answers the exit code: 0, [`USAGE`], or 1 when it failed.
+    pub fn run(&self) -> ExitCode {
+        match self {
+            Self::Serve(arguments) => serve::run(arguments),
+            Self::Check(arguments) => check::run(arguments),
+            Self::Send(arguments) => send::run(arguments),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! `gatelog serve`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{USAGE, print};
+use crate::config::{self, Config, ConfigError};
+use crate::{service, shutdown, telemetry};
+
+/// Arguments of `gatelog serve`. Flags win over the environment, the environment over the file.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Configuration file (YAML). Without one the defaults hold.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Directory of the journal, the embedded store and the dead letters [default: ./gatelog-data].
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Address of the data listener [default: 0.0.0.0:8080].
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let config = match configuration(arguments) {
+        Ok(config) => config,
+        Err(error) => {
+            print::error(error);
+            return ExitCode::from(USAGE);
+        }
+    };
+    telemetry::log_to_stderr(&config.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let served = match runtime {
+        Ok(runtime) => runtime.block_on(serve(&config)),
+        Err(error) => Err(error.to_string()),
+    };
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error, "gatelog did not start");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn configuration(arguments: &Arguments) -> Result<Config, ConfigError> {
+    // Variables that are not UTF-8 are none of ours.
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let mut config = config::load(arguments.config.as_deref(), environment)?;
+    if let Some(dir) = &arguments.data_dir {
+        config.data_dir.clone_from(dir);
+    }
+    if let Some(address) = arguments.listen {
+        config.listen = address;
+    }
+    Ok(config)
+}
+
+async fn serve(config: &Config) -> Result<(), String> {
+    let running = service::start(config)
+        .await
+        .map_err(|error| print::with_causes(&error))?;
+    let signal = shutdown::signalled()
+        .await
+        .map_err(|error| error.to_string())?;
+    tracing::info!(signal, "stopping");
+    running.stop().await;
+    Ok(())
+}

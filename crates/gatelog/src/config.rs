@@ -1,0 +1,245 @@
+//! The configuration: the types are its documentation.
+//!
+//! **Shape.** A YAML file, then the environment, then the flags of the command line; each wins over
+//! the one before. Every key of the file has an environment form: `GATELOG_`, the path in capitals,
+//! levels joined by two underscores (`GATELOG_JOURNAL__MAX_BYTES`). `PORT` and `MYSQL_DSN` work as
+//! in the Go db-log-collector.
+//!
+//! **Invariants.** An unknown key is an error that names it and its line.
+
+mod environment;
+mod file;
+
+pub use environment::overlay;
+pub use file::{ConfigError, check, load, parse};
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use bytesize::ByteSize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The configuration of `gatelog serve`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// As in a Kong declarative file; accepted and not used.
+    #[serde(rename = "_format_version", skip_serializing_if = "Option::is_none")]
+    pub format_version: Option<String>,
+    /// Address of the data listener: ingestion, queries, health. Default `0.0.0.0:8080`.
+    pub listen: SocketAddr,
+    /// Directory of the journal, the lake and the dead letters. One process at a time may use it.
+    /// Default `./gatelog-data`.
+    pub data_dir: PathBuf,
+    /// The durable log.
+    pub journal: Journal,
+    /// Where records are kept. Default: the lake.
+    pub store: Stores,
+    /// Which store answers queries when there are two. Default `mysql`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query_store: Option<StoreName>,
+    /// What a sender may send.
+    pub ingest: Ingest,
+    /// Records that a store will never take.
+    pub dead_letter: DeadLetter,
+    /// Older forms of answers, for readers that depend on them.
+    pub compat: Compat,
+    /// The log of gatelog itself.
+    pub log: Log,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            format_version: None,
+            listen: (Ipv4Addr::UNSPECIFIED, 8080).into(),
+            data_dir: PathBuf::from("./gatelog-data"),
+            journal: Journal::default(),
+            store: Stores::default(),
+            query_store: None,
+            ingest: Ingest::default(),
+            dead_letter: DeadLetter::default(),
+            compat: Compat::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+/// The durable log.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Journal {
+    /// Bytes it may take on disk, at least 64 MiB. At the cap `POST /ingest` answers 503 until the
+    /// stores have caught up. Default `10GiB`.
+    #[schemars(with = "String")]
+    pub max_bytes: ByteSize,
+    /// What an acknowledgement waits for. Default `fsync`.
+    pub sync: Sync,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self {
+            max_bytes: ByteSize::gib(10),
+            sync: Sync::Fsync,
+        }
+    }
+}
+
+/// What an acknowledgement waits for.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Sync {
+    /// Until the disk has the record.
+    Fsync,
+    /// Until the kernel has it. Unsafe: acknowledged records are lost when the machine fails.
+    None,
+}
+
+/// Where records are kept. Each of those named is used; with none named the lake is.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Stores {
+    /// The embedded store, below `data_dir`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lake: Option<Lake>,
+    /// MySQL or MariaDB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mysql: Option<Mysql>,
+}
+
+/// The embedded store.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Lake {}
+
+/// MySQL or MariaDB.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Mysql {
+    /// Go's form: `user:password@tcp(host:3306)/database?charset=utf8mb4`.
+    pub dsn: Secret,
+}
+
+/// A text that is never printed.
+#[derive(Clone, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself, to be used and not to be printed.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// The name of a store.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum StoreName {
+    /// The embedded store.
+    Lake,
+    /// MySQL or MariaDB.
+    Mysql,
+}
+
+/// What a sender may send.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ingest {
+    /// The largest body; beyond it 413. Default `32MiB`.
+    #[schemars(with = "String")]
+    pub max_body_bytes: ByteSize,
+    /// The largest body after decompression; beyond it 413. Default `128MiB`.
+    #[schemars(with = "String")]
+    pub max_decompressed_bytes: ByteSize,
+}
+
+impl Default for Ingest {
+    fn default() -> Self {
+        Self {
+            max_body_bytes: ByteSize::mib(32),
+            max_decompressed_bytes: ByteSize::mib(128),
+        }
+    }
+}
+
+/// Records that a store will never take.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeadLetter {
+    /// Bytes they may take on disk; beyond it they are dropped and counted. Default `1GiB`.
+    #[schemars(with = "String")]
+    pub max_bytes: ByteSize,
+}
+
+impl Default for DeadLetter {
+    fn default() -> Self {
+        Self {
+            max_bytes: ByteSize::gib(1),
+        }
+    }
+}
+
+/// Older forms of answers.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Compat {
+    /// `GET /query` shows absent texts as "" and absent numbers as 0, as the Go db-log-collector
+    /// does. Default false: `null`.
+    pub empty_strings: bool,
+}
+
+/// The log of gatelog itself, on standard error.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// The least level that is written. Default `info`.
+    pub level: Level,
+    /// How a line looks. Default `text`.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: Level::Info,
+            format: LogFormat::Text,
+        }
+    }
+}
+
+/// A level of the log.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// A line for people: time, level, message, fields.
+    Text,
+    /// One JSON object a line.
+    Json,
+}

@@ -1,0 +1,190 @@
+//! Reading the file, and what is wrong with it.
+
+use std::path::{Path, PathBuf};
+
+use gatelog_store::mysql::Dsn;
+
+use super::{Config, StoreName, environment};
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not what it has to be. The text shows line, column and what is allowed.
+    #[error("{path}: {problem}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        problem: String,
+    },
+    /// A variable of the environment is not what it has to be.
+    #[error("environment variable {name}: {problem}")]
+    Variable {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The keys are right one by one, but not together.
+    #[error("{key}: {problem}")]
+    Value {
+        /// The key's path.
+        key: &'static str,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
+}
+
+/// Reads the file (defaults where there is none) and lays the environment over it.
+///
+/// # Errors
+/// [`ConfigError`]; the operator mends what it names.
+pub fn load<K, V>(
+    path: Option<&Path>,
+    environment: impl IntoIterator<Item = (K, V)>,
+) -> Result<Config, ConfigError>
+where
+    K: Into<String>,
+    V: Into<String>,
+{
+    let config = match path {
+        None => Config::default(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+                path: path.to_owned(),
+                source,
+            })?;
+            parse(&text).map_err(|problem| ConfigError::File {
+                path: path.to_owned(),
+                problem,
+            })?
+        }
+    };
+    let variables = environment
+        .into_iter()
+        .map(|(name, value)| (name.into(), value.into()));
+    let config = environment::overlay(config, variables)?;
+    check(&config)?;
+    Ok(config)
+}
+
+/// Reads the text of a file.
+///
+/// # Errors
+/// What is wrong, with line, column and the line itself.
+pub fn parse(text: &str) -> Result<Config, String> {
+    let only_comments = text
+        .lines()
+        .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'));
+    if only_comments {
+        return Ok(Config::default());
+    }
+    serde_saphyr::from_str(text).map_err(|error| error.to_string())
+}
+
+/// Checks what no single key can tell.
+///
+/// # Errors
+/// [`ConfigError::Value`].
+pub fn check(config: &Config) -> Result<(), ConfigError> {
+    let wrong = |key, problem: String| Err(ConfigError::Value { key, problem });
+    if config.journal.max_bytes.as_u64() < 64 << 20 {
+        return wrong(
+            "journal.max_bytes",
+            "at least 64MiB, the size of one segment".to_owned(),
+        );
+    }
+    if config.ingest.max_body_bytes.as_u64() == 0 {
+        return wrong("ingest.max_body_bytes", "at least one byte".to_owned());
+    }
+    if let Some(mysql) = &config.store.mysql
+        && let Err(error) = Dsn::parse(mysql.dsn.reveal())
+    {
+        return wrong("store.mysql.dsn", error.to_string());
+    }
+    let lake = config.store.lake.is_some() || config.store.mysql.is_none();
+    match config.query_store {
+        Some(StoreName::Mysql) if config.store.mysql.is_none() => {
+            wrong("query_store", "mysql is not among the stores".to_owned())
+        }
+        Some(StoreName::Lake) if !lake => wrong(
+            "query_store",
+            "the lake is not among the stores: add `store: {lake: {}}`".to_owned(),
+        ),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONE: [(String, String); 0] = [];
+
+    #[test]
+    fn an_empty_file_gives_the_defaults() {
+        for text in ["", "# nothing\n\n", "_format_version: \"3.0\"\n"] {
+            let config = Config {
+                format_version: None,
+                ..parse(text).unwrap()
+            };
+            assert_eq!(config, Config::default(), "{text:?}");
+        }
+        assert_eq!(load(None, NONE).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn a_full_file_is_read() {
+        let text = "
+listen: 127.0.0.1:9090
+data_dir: /var/lib/gatelog
+journal: { max_bytes: 20GiB, sync: none }
+store:
+  lake: {}
+  mysql: { dsn: \"u:p@tcp(db:3306)/logs\" }
+query_store: lake
+ingest: { max_body_bytes: 1MiB }
+compat: { empty_strings: true }
+log: { level: debug, format: json }
+";
+        let config = parse(text).unwrap();
+        assert_eq!(config.journal.max_bytes.as_u64(), 20 << 30);
+        assert_eq!(config.journal.sync, super::super::Sync::None);
+        assert_eq!(
+            config.store.mysql.as_ref().unwrap().dsn.reveal(),
+            "u:p@tcp(db:3306)/logs"
+        );
+        assert!(check(&config).is_ok());
+        assert!(
+            !format!("{config:?}").contains("u:p"),
+            "secrets are not printed"
+        );
+    }
+
+    #[test]
+    fn a_misspelt_key_is_named_with_its_line_and_what_is_allowed() {
+        let error = parse("listen: 0.0.0.0:1\njournal:\n  max_byte: 1GiB\n").unwrap_err();
+        for part in ["max_byte", "line 3", "max_bytes"] {
+            assert!(error.contains(part), "{part} in: {error}");
+        }
+    }
+
+    #[test]
+    fn values_that_do_not_fit_together_are_named() {
+        let error = |text: &str| check(&parse(text).unwrap()).unwrap_err().to_string();
+        assert!(error("journal: {max_bytes: 1MiB}").starts_with("journal.max_bytes: at least"));
+        assert!(error("query_store: mysql").starts_with("query_store: mysql is not"));
+        let text = "query_store: lake\nstore: {mysql: {dsn: \"u:p@tcp(db)/logs\"}}";
+        assert!(error(text).starts_with("query_store: the lake is not"));
+        assert!(error("store: {mysql: {dsn: nonsense}}").starts_with("store.mysql.dsn: "));
+    }
+}

@@ -1,0 +1,285 @@
+//! The running service: what its parts share, how it starts and how it ends.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use gatelog_journal::Journal;
+use gatelog_store::Store;
+use gatelog_store::lake::{self, Lake};
+use gatelog_store::mysql::{Dsn, MysqlStore};
+use metrics::Counter;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+
+use crate::api;
+use crate::config::{Config, StoreName, Sync};
+use crate::dead_letter::DeadLetter;
+use crate::intake::Intake;
+use crate::pipeline::{Health, Pipeline};
+use crate::telemetry::{IntakeMetrics, Telemetry};
+
+/// What the handlers of requests work with.
+pub struct Service {
+    /// Where accepted records go.
+    pub journal: Journal,
+    /// From bodies to frames.
+    pub intake: Intake,
+    /// The registry of metrics.
+    pub telemetry: Telemetry,
+    /// Every store, with how it is.
+    pub stores: Vec<(Arc<dyn Store>, Arc<Health>)>,
+    /// The store that answers queries.
+    pub query_store: Arc<dyn Store>,
+    /// Places for large bodies.
+    pub large_bodies: Semaphore,
+    /// What senders may send.
+    pub limits: Limits,
+    /// Whether rows show absent texts as "".
+    pub empty_strings: bool,
+    ok_requests: Counter,
+}
+
+/// Limits that handlers check.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The largest body.
+    pub body_bytes: usize,
+    /// The largest body after decompression.
+    pub decompressed_bytes: usize,
+    /// The journal's cap.
+    pub journal_bytes: u64,
+}
+
+/// Why the service did not start. The operator mends what it names.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The journal cannot be opened.
+    #[error("journal: {0}")]
+    Journal(#[source] gatelog_journal::Error),
+    /// The embedded store cannot be opened.
+    #[error("{0}")]
+    Store(#[source] gatelog_store::Error),
+    /// The configuration is not what it has to be.
+    #[error("store.mysql.dsn: {0}")]
+    Dsn(String),
+    /// An address cannot be listened on, or a thread cannot be started.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service")
+            .field("journal", &self.journal)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Service {
+    /// Counts an answer of `POST /ingest`.
+    pub fn count_request(&self, status: StatusCode) {
+        if status == StatusCode::OK {
+            self.ok_requests.increment(1);
+        } else {
+            let label = ("status", status.as_str().to_owned());
+            self.telemetry
+                .counter("gatelog_ingest_requests_total", Some(label))
+                .increment(1);
+        }
+    }
+
+    /// Brings the gauges of `/metrics` up to date.
+    pub fn update_gauges(&self) {
+        #[expect(clippy::cast_precision_loss, reason = "a gauge, exact up to 9 PB")]
+        let set = |name, label, bytes: u64| self.telemetry.gauge(name, label).set(bytes as f64);
+        set("gatelog_journal_bytes", None, self.journal.used_bytes());
+        for (reader, bytes) in self.journal.lag_bytes() {
+            set("gatelog_reader_lag_bytes", Some(("reader", reader)), bytes);
+        }
+    }
+}
+
+/// A started service.
+#[derive(Debug)]
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    service: Arc<Service>,
+    pipelines: Vec<Pipeline>,
+    server: tokio::task::JoinHandle<()>,
+    stop_server: watch::Sender<bool>,
+    stop_stores: watch::Sender<bool>,
+}
+
+/// Starts everything that the configuration names.
+///
+/// A store that cannot be reached does not prevent the start: records wait in the journal.
+///
+/// # Errors
+/// [`StartError`]: only configuration, the local disk and the address can prevent it.
+pub async fn start(config: &Config) -> Result<Running, StartError> {
+    let journal_config = gatelog_journal::Config {
+        max_bytes: config.journal.max_bytes.as_u64(),
+        sync: match config.journal.sync {
+            Sync::Fsync => gatelog_journal::Sync::Fsync,
+            Sync::None => gatelog_journal::Sync::None,
+        },
+        ..gatelog_journal::Config::default()
+    };
+    let journal = Journal::open(&config.data_dir.join("journal"), journal_config)
+        .map_err(StartError::Journal)?;
+    if journal.torn_bytes() > 0 {
+        tracing::info!(
+            bytes = journal.torn_bytes(),
+            "recovery cut an unfinished write"
+        );
+    }
+    if config.journal.sync == Sync::None {
+        tracing::warn!("journal.sync is none: records are acknowledged before they are on disk");
+    }
+    let (stores, query_store) = stores(config)?;
+    let listener = TcpListener::bind(config.listen).await;
+    let listener = listener.map_err(io(format!("listen on {}", config.listen)))?;
+    let address = listener
+        .local_addr()
+        .map_err(io("the listener's address"))?;
+    let telemetry = Telemetry::default();
+    let stop_stores = watch::Sender::new(false);
+    // All readers are registered before the first of them releases anything.
+    let readers: Vec<_> = stores
+        .iter()
+        .map(|store| journal.reader(store.name()))
+        .collect::<Result<_, _>>()
+        .map_err(StartError::Journal)?;
+    let mut pipelines = Vec::new();
+    for (store, reader) in stores.iter().zip(readers) {
+        let dead_letter = DeadLetter::new(
+            &config.data_dir,
+            store.name(),
+            config.dead_letter.max_bytes.as_u64(),
+        );
+        let stop = stop_stores.subscribe();
+        let store = Arc::clone(store);
+        let pipeline = Pipeline::start(store, &journal, reader, dead_letter, &telemetry, stop);
+        pipelines.push(pipeline.map_err(io("start a store's thread"))?);
+    }
+    let healths = pipelines
+        .iter()
+        .map(|pipeline| Arc::clone(&pipeline.health));
+    let ok = ("status", "200".to_owned());
+    let service = Arc::new(Service {
+        journal,
+        intake: Intake::new(random(), IntakeMetrics::new(&telemetry)),
+        stores: stores.into_iter().zip(healths).collect(),
+        query_store,
+        large_bodies: Semaphore::new(api::ingest::LARGE_AT_ONCE),
+        limits: Limits {
+            body_bytes: bytes(config.ingest.max_body_bytes),
+            decompressed_bytes: bytes(config.ingest.max_decompressed_bytes),
+            journal_bytes: config.journal.max_bytes.as_u64(),
+        },
+        empty_strings: config.compat.empty_strings,
+        ok_requests: telemetry.counter("gatelog_ingest_requests_total", Some(ok)),
+        telemetry,
+    });
+    let stop_server = watch::Sender::new(false);
+    let router = api::router(Arc::clone(&service));
+    let server = tokio::spawn(api::server::serve(
+        listener,
+        router,
+        stop_server.subscribe(),
+    ));
+    tracing::info!(%address, data_dir = %config.data_dir.display(), "gatelog is listening");
+    Ok(Running {
+        address,
+        service,
+        pipelines,
+        server,
+        stop_server,
+        stop_stores,
+    })
+}
+
+impl Running {
+    /// Ends it in the order of the flow: no new requests, those under way answered, the stores
+    /// drained as far as they manage, the journal closed.
+    pub async fn stop(self) {
+        self.stop_server.send_replace(true);
+        if self.server.await.is_err() {
+            tracing::error!("the server ended in a panic");
+        }
+        self.stop_stores.send_replace(true);
+        let pipelines = self.pipelines;
+        let joined = tokio::task::spawn_blocking(move || {
+            for pipeline in pipelines {
+                pipeline.join();
+            }
+        });
+        let _ended = joined.await.is_ok();
+        let waiting_bytes: u64 = self
+            .service
+            .journal
+            .lag_bytes()
+            .into_iter()
+            .map(|(_, bytes)| bytes)
+            .sum();
+        tracing::info!(waiting_bytes, "gatelog has stopped");
+    }
+}
+
+/// The stores that the configuration names, and the one that answers queries.
+type Stores = (Vec<Arc<dyn Store>>, Arc<dyn Store>);
+
+fn stores(config: &Config) -> Result<Stores, StartError> {
+    let mysql = config
+        .store
+        .mysql
+        .as_ref()
+        .map(|mysql| mysql_store(mysql.dsn.reveal()))
+        .transpose()?;
+    let lake = if config.store.lake.is_some() || mysql.is_none() {
+        let lake = Lake::new(&config.data_dir, lake::Config::default());
+        Some(Arc::new(lake.map_err(StartError::Store)?) as Arc<dyn Store>)
+    } else {
+        None
+    };
+    let answering = match (&mysql, &lake) {
+        (_, Some(lake)) if config.query_store == Some(StoreName::Lake) => lake,
+        (Some(mysql), _) => mysql,
+        (None, Some(lake)) => lake,
+        (None, None) => unreachable!("without MySQL the lake is on"),
+    };
+    let answering = Arc::clone(answering);
+    Ok((mysql.into_iter().chain(lake).collect(), answering))
+}
+
+fn mysql_store(dsn: &str) -> Result<Arc<dyn Store>, StartError> {
+    let (dsn, warnings) = Dsn::parse(dsn).map_err(|error| StartError::Dsn(error.to_string()))?;
+    for warning in warnings {
+        tracing::warn!(warning, "store.mysql.dsn");
+    }
+    Ok(Arc::new(MysqlStore::new(dsn, "access_logs")))
+}
+
+fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> StartError {
+    let what = what.into();
+    move |source| StartError::Io { what, source }
+}
+
+fn bytes(size: bytesize::ByteSize) -> usize {
+    usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
+}
+
+/// A number that differs from process to process: the seed of the standard library's hash maps.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}

@@ -1,0 +1,189 @@
+//! What gatelog says of itself: the log, and the numbers of `/metrics`.
+//!
+//! **Metrics.** One registry per [`Telemetry`], so that two services in one process do not mix.
+//!
+//! | name | labels | |
+//! |---|---|---|
+//! | `gatelog_ingest_requests_total` | `status` | answers of `POST /ingest` |
+//! | `gatelog_records_accepted_total` | | records durable in the journal |
+//! | `gatelog_records_rejected_total` | `reason` | items that are no records |
+//! | `gatelog_records_flawed_total` | `flaw` | records kept although something was odd |
+//! | `gatelog_journal_bytes` | | bytes the journal holds |
+//! | `gatelog_reader_lag_bytes` | `reader` | bytes a reader has not released |
+//! | `gatelog_store_written_total` | `store` | records written to a store |
+//! | `gatelog_store_rejected_total` | `store` | records that went to the dead letter |
+//! | `gatelog_store_errors_total` | `store` | failed attempts |
+//! | `gatelog_dead_letter_dropped_total` | `store` | records for which the dead letter had no room |
+//!
+//! **Log.** One line per event, readable alone and with its fields; never a record's contents.
+
+use std::sync::Arc;
+
+use gatelog_record::{DecodeError, Flaws};
+use metrics::{
+    Counter, Gauge, Key, KeyName, Label, Level as MetricLevel, Metadata, Recorder, Unit,
+};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::config::{Level, Log, LogFormat};
+use crate::intake;
+
+/// The registry of metrics.
+#[derive(Clone)]
+pub struct Telemetry {
+    recorder: Arc<PrometheusRecorder>,
+    handle: PrometheusHandle,
+}
+
+impl std::fmt::Debug for Telemetry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Telemetry").finish_non_exhaustive()
+    }
+}
+
+const METADATA: Metadata<'_> = Metadata::new("gatelog", MetricLevel::INFO, None);
+
+/// Help texts, by name.
+const HELP: [(&str, &str); 10] = [
+    (
+        "gatelog_ingest_requests_total",
+        "Answers of POST /ingest, by status.",
+    ),
+    (
+        "gatelog_records_accepted_total",
+        "Records that are durable in the journal.",
+    ),
+    (
+        "gatelog_records_rejected_total",
+        "Items that are no records, by reason.",
+    ),
+    (
+        "gatelog_records_flawed_total",
+        "Records kept although something was odd, by flaw.",
+    ),
+    ("gatelog_journal_bytes", "Bytes the journal holds."),
+    (
+        "gatelog_reader_lag_bytes",
+        "Bytes of the journal that a reader has not released.",
+    ),
+    ("gatelog_store_written_total", "Records written to a store."),
+    (
+        "gatelog_store_rejected_total",
+        "Records that a store will never take.",
+    ),
+    (
+        "gatelog_store_errors_total",
+        "Failed attempts to write to a store.",
+    ),
+    (
+        "gatelog_dead_letter_dropped_total",
+        "Records for which the dead letter had no room.",
+    ),
+];
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        for (name, help) in HELP {
+            let name = KeyName::from_const_str(name);
+            if name.as_str().ends_with("_total") {
+                recorder.describe_counter(name, Some(Unit::Count), help.into());
+            } else {
+                recorder.describe_gauge(name, Some(Unit::Bytes), help.into());
+            }
+        }
+        let handle = recorder.handle();
+        Self {
+            recorder: Arc::new(recorder),
+            handle,
+        }
+    }
+}
+
+impl Telemetry {
+    /// The counter with this name and at most one label.
+    pub fn counter(&self, name: &'static str, label: Option<(&'static str, String)>) -> Counter {
+        self.recorder.register_counter(&key(name, label), &METADATA)
+    }
+
+    /// The gauge with this name and at most one label.
+    pub fn gauge(&self, name: &'static str, label: Option<(&'static str, String)>) -> Gauge {
+        self.recorder.register_gauge(&key(name, label), &METADATA)
+    }
+
+    /// All metrics in Prometheus' text format.
+    pub fn render(&self) -> String {
+        self.handle.run_upkeep();
+        self.handle.render()
+    }
+}
+
+fn key(name: &'static str, label: Option<(&'static str, String)>) -> Key {
+    let labels = label.map(|(label, value)| Label::new(label, value));
+    Key::from_parts(name, labels.into_iter().collect::<Vec<_>>())
+}
+
+/// The numbers of the intake, looked up once.
+#[derive(Debug)]
+pub struct IntakeMetrics {
+    /// Records that are durable.
+    pub accepted: Counter,
+    telemetry: Telemetry,
+    flaws: Vec<(Flaws, Counter)>,
+}
+
+impl IntakeMetrics {
+    /// The numbers of an intake in this registry.
+    pub fn new(telemetry: &Telemetry) -> Self {
+        let flaws = Flaws::ALL.map(|(flaw, name)| {
+            let label = ("flaw", name.to_owned());
+            (
+                flaw,
+                telemetry.counter("gatelog_records_flawed_total", Some(label)),
+            )
+        });
+        Self {
+            accepted: telemetry.counter("gatelog_records_accepted_total", None),
+            telemetry: telemetry.clone(),
+            flaws: flaws.into(),
+        }
+    }
+
+    /// Counts an item that was refused.
+    pub fn rejected(&self, error: &DecodeError) {
+        let label = ("reason", intake::reason(error).to_owned());
+        self.telemetry
+            .counter("gatelog_records_rejected_total", Some(label))
+            .increment(1);
+    }
+
+    /// Counts a record that was kept although something was odd.
+    pub fn flawed(&self, flaws: Flaws) {
+        for (flaw, counter) in &self.flaws {
+            if flaws.contains(*flaw) {
+                counter.increment(1);
+            }
+        }
+    }
+}
+
+/// Begins to log to standard error. Only the first call of a process does something.
+pub fn log_to_stderr(log: &Log) {
+    let level = match log.level {
+        Level::Error => LevelFilter::ERROR,
+        Level::Warn => LevelFilter::WARN,
+        Level::Info => LevelFilter::INFO,
+        Level::Debug => LevelFilter::DEBUG,
+        Level::Trace => LevelFilter::TRACE,
+    };
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(level)
+        .with_target(false);
+    // A second call, by a second service in the process, changes nothing.
+    let _first = match log.format {
+        LogFormat::Text => subscriber.compact().try_init().is_ok(),
+        LogFormat::Json => subscriber.json().flatten_event(true).try_init().is_ok(),
+    };
+}

@@ -1,0 +1,155 @@
+//! The command line: exit codes, messages, and what the commands do.
+
+use std::fs;
+use std::process::{Command, Output};
+
+use gatelog_testkit::wait::free_port;
+use tempfile::TempDir;
+
+use crate::service::{lines, setup, start};
+
+fn gatelog(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_gatelog"))
+        .args(arguments)
+        .env_clear()
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn check_shows_where_a_file_is_wrong_and_what_is_allowed() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("gatelog.yaml");
+    fs::write(
+        &file,
+        "listen: 127.0.0.1:8080\njournal:\n  max_byte: 20GiB\n",
+    )
+    .unwrap();
+    let output = gatelog(&["check", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(64));
+    let error = text(&output.stderr);
+    for part in ["gatelog.yaml", "line 3", "max_byte", "max_bytes", "sync"] {
+        assert!(error.contains(part), "{part} in: {error}");
+    }
+    fs::write(&file, "listen: 127.0.0.1:8080\n").unwrap();
+    let output = gatelog(&["check", file.to_str().unwrap()]);
+    assert!(output.status.success() && text(&output.stdout).contains("valid"));
+}
+
+#[test]
+fn wrong_usage_and_wrong_configuration_exit_with_64() {
+    for arguments in [
+        &["serve", "--nonsense"][..],
+        &["serve", "--config", "/nowhere.yaml"],
+        &[],
+    ] {
+        assert_eq!(gatelog(arguments).status.code(), Some(64), "{arguments:?}");
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_gatelog"))
+        .arg("serve")
+        .env_clear()
+        .env("GATELOG_JOURNAL__MAX_BYTE", "1")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    assert!(text(&output.stderr).contains("GATELOG_JOURNAL__MAX_BYTE"));
+}
+
+#[test]
+fn a_second_process_on_a_data_directory_does_not_start_and_says_why() {
+    let dir = TempDir::new().unwrap();
+    let _first = setup(&dir).start().unwrap();
+    let error = setup(&dir).start().unwrap_err().to_string();
+    assert!(
+        error.contains("exit status: 1") && error.contains("in use by another process"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_address_that_is_taken_is_named() {
+    let (first, second) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let running = setup(&first).start().unwrap();
+    let address = format!("127.0.0.1:{}", running.port().unwrap());
+    let error = setup(&second)
+        .listen(&address)
+        .start()
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains(&format!("listen on {address}")), "{error}");
+}
+
+#[test]
+fn send_prints_what_was_acknowledged() {
+    let service = start();
+    let output = gatelog(&[
+        "send",
+        "--url",
+        &service.url(),
+        "--count",
+        "120",
+        "--batch",
+        "50",
+    ]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let printed = text(&output.stdout);
+    assert!(
+        printed.starts_with("120 acknowledged, 0 rejected, 0 failed in "),
+        "{printed}"
+    );
+    service.wait_for_rows("", 120).unwrap();
+    let single = gatelog(&[
+        "send",
+        "--url",
+        &service.url(),
+        "--count",
+        "3",
+        "--batch",
+        "1",
+    ]);
+    assert!(single.status.success());
+    service.wait_for_rows("", 123).unwrap();
+}
+
+#[test]
+fn send_fails_when_nobody_answers() {
+    let url = format!("http://127.0.0.1:{}", free_port().unwrap());
+    let output = gatelog(&["send", "--url", &url, "--count", "2", "--batch", "1"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).starts_with("0 acknowledged, 0 rejected, 2 failed"));
+    assert!(
+        text(&output.stderr).to_lowercase().contains("refused"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn the_go_collectors_port_variable_works() {
+    let dir = TempDir::new().unwrap();
+    let port = free_port().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_gatelog"))
+        .args(["serve", "--data-dir", dir.path().to_str().unwrap()])
+        .env_clear()
+        .env("PORT", port.to_string())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let url = format!("http://127.0.0.1:{port}/");
+    let posted = gatelog_testkit::wait::until(
+        "an answer on the port",
+        std::time::Duration::from_secs(30),
+        || {
+            ureq::post(&url)
+                .send(lines(0..1))
+                .map(|response| response.status().as_u16())
+        },
+    );
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(posted.unwrap(), 200);
+}

@@ -1,0 +1,18 @@
+//! The service as its users meet it, in one binary.
+
+#[cfg(test)]
+mod commands;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod database;
+#[cfg(test)]
+mod end_to_end;
+#[cfg(test)]
+mod ingest;
+#[cfg(test)]
+mod query;
+#[cfg(test)]
+mod service;
+#[cfg(test)]
+mod telemetry;

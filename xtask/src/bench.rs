@@ -1,0 +1,33 @@
+//! `cargo xtask bench NAME`: measurements, side by side with their limits in the same run.
+//!
+//! **Shape.** A release build; the candidates take turns, round by round, so that a machine whose
+//! speed drifts treats all alike; what is quoted is the median of the rounds and the ratios. The
+//! raw numbers go to `docs/bench/`.
+
+mod ingest;
+mod wrk;
+
+use crate::workspace::Workspace;
+
+/// A measurement.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum Bench {
+    /// Single records over HTTP: acknowledged after the sync, beside servers that keep nothing.
+    Ingest,
+}
+
+/// Runs a measurement and prints its table.
+///
+/// # Errors
+/// When a program cannot be built or started, or answers wrongly: a wrong number is none.
+pub(crate) fn run(workspace: &Workspace, bench: Bench, rounds: usize) -> anyhow::Result<()> {
+    match bench {
+        Bench::Ingest => ingest::run(workspace, rounds),
+    }
+}
+
+/// The middle of some numbers; 0 for none.
+fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).copied().unwrap_or_default()
+}

@@ -7,18 +7,20 @@
 //! 2. Debian's `rustc-web` with the sources of the standard library (`rust-web-src`), built along,
 //!    if they are installed;
 //! 3. the target, added by rustup within [`RUSTUP_LIMIT`];
-//! 4. Debian's packages, installed as root.
+//! 4. Debian's packages, installed where we are root.
 //!
 //! What is on the machine comes before what must be fetched, so that a build without a network does
 //! not wait for one. Cargo builds into a directory of its own, or it would wait for the lock of
 //! whoever builds the workspace.
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::Context as _;
+
+use crate::workspace::Workspace;
+use crate::{program, tools};
 
 /// Targets of the toolchain that Envoy can run, the better one first.
 const TARGETS: [&str; 2] = ["wasm32-wasip1", "wasm32-unknown-unknown"];
@@ -29,7 +31,7 @@ const DEBIAN_SOURCES: &str = "/usr/lib/rustlib/src/rust/library/std/Cargo.toml";
 const DEBIAN_PACKAGES: [&str; 3] = ["rustc-web", "rust-web-src", "lld"];
 
 /// How long rustup may take to add a target.
-const RUSTUP_LIMIT: Duration = Duration::from_secs(60);
+const RUSTUP_LIMIT: Duration = Duration::from_mins(1);
 
 /// How the module is compiled.
 enum Way {
@@ -46,10 +48,10 @@ enum Way {
 ///
 /// # Errors
 /// No way works, with what is missing; or the code does not compile.
-pub fn build() -> anyhow::Result<PathBuf> {
-    let root = workspace();
-    let way = find_way()?;
-    let target_dir = root.join("target/plugin");
+pub(crate) fn build() -> anyhow::Result<PathBuf> {
+    let workspace = Workspace::load()?;
+    let way = find_way(&workspace.root)?;
+    let target_dir = workspace.target_dir.join("plugin");
     let target = match &way {
         Way::Toolchain(target) => target,
         Way::Debian { .. } => "wasm32-unknown-unknown",
@@ -61,10 +63,9 @@ pub fn build() -> anyhow::Result<PathBuf> {
             linker.display()
         ),
     });
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = workspace.cargo("build");
     cargo
-        .current_dir(&root)
-        .args(["build", "--package", "gatelog-plugin", "--lib"])
+        .args(["--package", "gatelog-plugin", "--lib"])
         .args(["--profile", "plugin", "--target", target])
         .arg("--target-dir")
         .arg(&target_dir);
@@ -79,10 +80,9 @@ pub fn build() -> anyhow::Result<PathBuf> {
             .env("RUSTC_BOOTSTRAP", "1")
             .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
     }
-    let status = cargo.status().context("cargo could not be started")?;
-    ensure!(status.success(), "the plugin does not build: {status}");
+    program::run(&mut cargo)?;
     let built = target_dir.join(target).join("plugin/gatelog_plugin.wasm");
-    let module = root.join("target/gatelog-plugin.wasm");
+    let module = workspace.target_dir.join("gatelog-plugin.wasm");
     install(&built, &module)?;
     let bytes = module.metadata()?.len();
     say(&format!("{} ({} KiB)", module.display(), bytes / 1024));
@@ -97,72 +97,59 @@ fn install(built: &Path, module: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn find_way() -> anyhow::Result<Way> {
-    if let Some(target) = installed_target() {
+fn find_way(root: &Path) -> anyhow::Result<Way> {
+    if let Some(target) = installed_target(root) {
         return Ok(Way::Toolchain(target));
     }
-    if let Some(way) = debian() {
+    if let Some(way) = debian(root) {
         return Ok(way);
     }
     let [first, ..] = TARGETS;
     say(&format!(
-        "no standard library for wasm32; trying rustup target add {first}"
+        "no standard library for wasm32; trying `rustup target add {first}`"
     ));
-    if rustup_adds(first) && installed_target() == Some(first) {
+    if rustup_adds(first, root) && installed_target(root) == Some(first) {
         return Ok(Way::Toolchain(first));
     }
-    if install_packages()?
-        && let Some(way) = debian()
-    {
-        return Ok(way);
-    }
-    bail!(
-        "the plugin needs a standard library for wasm32: run `rustup target add {first}`, or as \
-         root `apt-get install {}`",
-        DEBIAN_PACKAGES.join(" ")
-    )
+    let missing = "the plugin needs a standard library for wasm32, which rustup could not add";
+    tools::install_packages(&DEBIAN_PACKAGES).context(missing)?;
+    debian(root).context("Debian's rustc-web came without its sources or a linker for wasm32")
 }
 
 /// The toolchain's target that has a standard library.
-fn installed_target() -> Option<&'static str> {
-    let libraries = PathBuf::from(rustc_says(&["--print", "sysroot"])?).join("lib/rustlib");
+fn installed_target(root: &Path) -> Option<&'static str> {
+    let libraries = sysroot(root)?.join("lib/rustlib");
     TARGETS
         .into_iter()
         .find(|target| libraries.join(target).join("lib").is_dir())
 }
 
-/// One line of what the toolchain's compiler prints.
-fn rustc_says(arguments: &[&str]) -> Option<String> {
-    let output = Command::new("rustc")
-        .current_dir(workspace())
-        .args(arguments)
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then(|| text.trim().to_owned())
+/// Where the toolchain of the workspace lives.
+fn sysroot(root: &Path) -> Option<PathBuf> {
+    rustc_says(root, &["--print", "sysroot"]).map(PathBuf::from)
 }
 
-fn debian() -> Option<Way> {
+/// What the workspace's compiler prints; the directory decides which that is.
+fn rustc_says(root: &Path, arguments: &[&str]) -> Option<String> {
+    let text = program::output(Command::new("rustc").current_dir(root).args(arguments)).ok()?;
+    Some(text.trim().to_owned())
+}
+
+fn debian(root: &Path) -> Option<Way> {
     let complete = Path::new(DEBIAN_RUSTC).is_file() && Path::new(DEBIAN_SOURCES).is_file();
-    let linker = complete.then(linker)??;
+    let linker = complete.then(|| linker(root))??;
     Some(Way::Debian { linker })
 }
 
 /// The toolchain's own linker, else Debian's.
-fn linker() -> Option<PathBuf> {
+fn linker(root: &Path) -> Option<PathBuf> {
     let own = || {
-        let sysroot = rustc_says(&["--print", "sysroot"])?;
-        let version = rustc_says(&["--version", "--verbose"])?;
+        let version = rustc_says(root, &["--version", "--verbose"])?;
         let host = version
             .lines()
             .find_map(|line| line.strip_prefix("host: "))?;
-        Some(
-            Path::new(&sysroot)
-                .join("lib/rustlib")
-                .join(host)
-                .join("bin/rust-lld"),
-        )
+        let libraries = sysroot(root)?.join("lib/rustlib");
+        Some(libraries.join(host).join("bin/rust-lld"))
     };
     own()
         .into_iter()
@@ -171,9 +158,9 @@ fn linker() -> Option<PathBuf> {
 }
 
 /// Whether rustup added the target in time.
-fn rustup_adds(target: &str) -> bool {
+fn rustup_adds(target: &str, root: &Path) -> bool {
     let rustup = Command::new("rustup")
-        .current_dir(workspace())
+        .current_dir(root)
         .args(["target", "add", target])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -196,44 +183,6 @@ fn rustup_adds(target: &str) -> bool {
     false
 }
 
-/// Whether Debian's packages were installed; `false` where that is not for us to do.
-fn install_packages() -> anyhow::Result<bool> {
-    if !is_root() || !Path::new("/usr/bin/apt-get").is_file() {
-        return Ok(false);
-    }
-    say(&format!("installing {}", DEBIAN_PACKAGES.join(" ")));
-    let apt_get = |arguments: &[&str]| {
-        Command::new("apt-get")
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .args(arguments)
-            .stdout(Stdio::null())
-            .status()
-    };
-    // An outdated list of packages is no reason to fail; a package that is not there is one.
-    if !apt_get(&["update", "-q"])?.success() {
-        say("apt-get update failed; going on with the lists there are");
-    }
-    let mut install = vec!["install", "-q", "-y", "--no-install-recommends"];
-    install.extend(DEBIAN_PACKAGES);
-    Ok(apt_get(&install)?.success())
-}
-
-fn is_root() -> bool {
-    Command::new("id")
-        .arg("-u")
-        .output()
-        .is_ok_and(|output| output.stdout.trim_ascii() == b"0")
-}
-
-fn workspace() -> PathBuf {
-    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
-    xtask.parent().unwrap_or(xtask).to_path_buf()
-}
-
-#[expect(
-    clippy::print_stderr,
-    reason = "a command's progress goes to the person who ran it"
-)]
 fn say(text: &str) {
     eprintln!("plugin: {text}");
 }

@@ -52,6 +52,8 @@ pub(crate) struct Queue {
     pub(crate) waiting: Vec<(Position, oneshot::Sender<Position>)>,
     /// Behind the last frame in `bytes`.
     pub(crate) end: Position,
+    /// The number of frames at which the writer wants to be woken; 0 while it is awake.
+    pub(crate) wake_at: usize,
     pub(crate) closed: bool,
     /// Why nothing can be acknowledged any more.
     pub(crate) failed: Option<String>,
@@ -126,6 +128,7 @@ impl Journal {
                 bytes: Vec::new(),
                 waiting: Vec::new(),
                 end,
+                wake_at: 0,
                 closed: false,
                 failed: None,
             }),
@@ -200,8 +203,11 @@ impl Journal {
         draft.write(position, &mut queue.bytes);
         queue.end = end;
         queue.waiting.push((end, sender));
+        let wake = queue.waiting.len() == queue.wake_at;
         drop(queue);
-        self.shared.work.notify_one();
+        if wake {
+            self.shared.work.notify_one();
+        }
         Ok(Appended {
             receiver,
             shared: Arc::clone(&self.shared),

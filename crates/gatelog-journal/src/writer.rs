@@ -1,7 +1,14 @@
 //! The one thread that writes: takes what waits, writes it, makes it durable, answers.
+//!
+//! **Gathering.** A sync costs the processor about as much as several requests, so a round is worth
+//! more the more frames it has. Whoever was answered in the last round will mostly be back soon, so
+//! a round waits for as many frames as came in the last one, but for [`GATHER`] at the most. A
+//! sender that is alone is never made to wait: its last round had one frame, and there is one.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::sync::PoisonError;
+use std::time::Duration;
 
 use crate::journal::{Queue, Shared};
 use crate::segment::{self, Segment};
@@ -15,13 +22,19 @@ struct Round {
     waiting: Vec<(Position, tokio::sync::oneshot::Sender<Position>)>,
 }
 
+/// How long a round may wait for frames. About the time in which one processor handles the 64
+/// requests that a busy server has under way; a larger one only adds to the answers' latency.
+const GATHER: Duration = Duration::from_millis(1);
+
 /// A buffer larger than this is given back after its round.
 const KEPT_BYTES: usize = 8 << 20;
 
 /// Writes until the journal is closed and nothing waits any more, or until a write fails.
 pub(crate) fn run(shared: &Shared, mut newest: File) {
     let mut round = Round::default();
-    while take(shared, &mut round) {
+    let mut crowd = 1;
+    while take(shared, &mut round, crowd) {
+        crowd = round.waiting.len();
         if let Err(error) = write(shared, &mut newest, &round.bytes) {
             fail(shared, &error);
             return;
@@ -35,14 +48,24 @@ pub(crate) fn run(shared: &Shared, mut newest: File) {
     }
 }
 
-/// Waits for something to write and takes all of it; false when the journal is closed.
-fn take(shared: &Shared, round: &mut Round) -> bool {
-    let idle = |queue: &mut Queue| queue.bytes.is_empty() && !queue.closed;
-    let queue = shared.queue();
-    let mut queue = match shared.work.wait_while(queue, idle) {
-        Ok(queue) => queue,
-        Err(poisoned) => poisoned.into_inner(),
-    };
+/// Waits for something to write, gathers up to `crowd` frames, and takes all of it; false when the
+/// journal is closed.
+fn take(shared: &Shared, round: &mut Round, crowd: usize) -> bool {
+    let mut queue = shared.queue();
+    queue.wake_at = 1;
+    queue = shared
+        .work
+        .wait_while(queue, |queue| queue.waiting.is_empty() && !queue.closed)
+        .unwrap_or_else(PoisonError::into_inner);
+    if queue.waiting.len() < crowd && !queue.closed {
+        queue.wake_at = crowd;
+        let gathering = |queue: &mut Queue| queue.waiting.len() < crowd && !queue.closed;
+        queue = match shared.work.wait_timeout_while(queue, GATHER, gathering) {
+            Ok((queue, _)) => queue,
+            Err(poisoned) => poisoned.into_inner().0,
+        };
+    }
+    queue.wake_at = 0;
     std::mem::swap(&mut queue.bytes, &mut round.bytes);
     std::mem::swap(&mut queue.waiting, &mut round.waiting);
     !round.bytes.is_empty()

@@ -94,7 +94,9 @@ impl Queue {
         }
         let before = self.open.body.len();
         if self.limits.batch_records > 1 {
-            self.open.body.push(if self.open.records == 0 { '[' } else { ',' });
+            self.open
+                .body
+                .push(if self.open.records == 0 { '[' } else { ',' });
         }
         self.open.body.push_str(record);
         self.open.records += 1;
@@ -213,7 +215,10 @@ mod tests {
         queue.push("{2}", 0);
         queue.push("{3}", 0);
         let batch = queue.take(0).unwrap();
-        assert_eq!((text(&batch), batch.sequence, batch.records), ("[{1},{2}]", 0, 2));
+        assert_eq!(
+            (text(&batch), batch.sequence, batch.records),
+            ("[{1},{2}]", 0, 2)
+        );
         assert!(queue.take(0).is_none());
     }
 
@@ -253,7 +258,10 @@ mod tests {
         }
         assert_eq!(queue.push("{333}", 0), 1);
         let left: Vec<Batch> = std::iter::from_fn(|| queue.take(0)).collect();
-        let left: Vec<_> = left.iter().map(|batch| (text(batch), batch.sequence)).collect();
+        let left: Vec<_> = left
+            .iter()
+            .map(|batch| (text(batch), batch.sequence))
+            .collect();
         assert_eq!(left, [("{222}", 1), ("{333}", 2)]);
     }
 

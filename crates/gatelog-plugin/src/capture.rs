@@ -74,7 +74,7 @@ fn request(host: &impl Host, record: &mut AccessRecord<'static>) {
     // `request.size` is what the client announced where it announced something; a client that went
     // away in the middle sent less. `total_size` is what came, and the headers.
     record.bytes_received = integer(host, &["request", "total_size"])
-        .map(|total| total - headers.bytes)
+        .map(|total| total.saturating_sub(headers.bytes))
         .filter(|bytes| *bytes >= 0)
         .or_else(|| integer(host, &["request", "size"]));
     // Envoy derives a gRPC status for every request, also where there is none.
@@ -85,10 +85,9 @@ fn request(host: &impl Host, record: &mut AccessRecord<'static>) {
 
 /// Cluster and route, and what their names tell.
 fn route(host: &impl Host, record: &mut AccessRecord<'static>) {
-    record.upstream_cluster = text(host, &["xds", "cluster_name"])
-        .or_else(|| text(host, &["cluster_name"]));
-    record.route_name =
-        text(host, &["xds", "route_name"]).or_else(|| text(host, &["route_name"]));
+    record.upstream_cluster =
+        text(host, &["xds", "cluster_name"]).or_else(|| text(host, &["cluster_name"]));
+    record.route_name = text(host, &["xds", "route_name"]).or_else(|| text(host, &["route_name"]));
     record.route.clone_from(&record.route_name);
     record.service = record
         .upstream_cluster
@@ -245,9 +244,9 @@ fn present(bytes: Vec<u8>) -> Text {
     if bytes.is_empty() || bytes == b"-" {
         return None;
     }
-    Some(Cow::Owned(String::from_utf8(bytes).unwrap_or_else(|error| {
-        String::from_utf8_lossy(error.as_bytes()).into_owned()
-    })))
+    Some(Cow::Owned(String::from_utf8(bytes).unwrap_or_else(
+        |error| String::from_utf8_lossy(error.as_bytes()).into_owned(),
+    )))
 }
 
 fn integer(host: &impl Host, path: &[&str]) -> Option<i64> {
@@ -261,6 +260,9 @@ fn time(host: &impl Host, path: &[&str]) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
     use crate::fake::Fake;
 
@@ -292,7 +294,10 @@ mod tests {
     #[test]
     fn an_ordinary_request_has_its_columns() {
         let record = captured(&ordinary());
-        assert_eq!(record.start_time, Some(Timestamp::from_micros(1_795_247_876_721_219)));
+        assert_eq!(
+            record.start_time,
+            Some(Timestamp::from_micros(1_795_247_876_721_219))
+        );
         assert_eq!(record.response_code, Some(200));
         assert_eq!(record.response_flags, None);
         assert_eq!(record.duration, Some(6), "cut, not rounded");
@@ -339,16 +344,68 @@ mod tests {
         assert_eq!(record.response_code, Some(0));
     }
 
+    proptest! {
+        /// Whatever bytes the proxy gives for whichever attribute, the record's JSON reads back.
+        #[test]
+        fn no_bytes_break_a_record(
+            values in vec((0..PATHS.len(), vec(any::<u8>(), 0..12)), 0..12),
+            headers in vec((0..HEADERS.len(), vec(any::<u8>(), 0..40)), 0..12),
+        ) {
+            let mut host = Fake::default();
+            for (path, value) in values {
+                host.set(PATHS[path], value);
+            }
+            for (name, value) in headers {
+                host = host.header(HEADERS[name], value);
+            }
+            let mut json = String::new();
+            gatelog_record::json::write(&captured(&host), &mut json);
+            prop_assert!(gatelog_record::json::read(&json).is_ok(), "{}", json);
+        }
+    }
+
+    const PATHS: [&str; 14] = [
+        "request.time",
+        "request.duration",
+        "request.total_size",
+        "request.size",
+        "response.code",
+        "response.flags",
+        "response.code_details",
+        "response.backend_latency",
+        "source.address",
+        "xds.cluster_name",
+        "xds.route_name",
+        "upstream.address",
+        "upstream.request_attempt_count",
+        "ai_log",
+    ];
+
+    const HEADERS: [&str; 6] = [
+        ":path",
+        "traceparent",
+        "x-b3-traceid",
+        "content-type",
+        "user-agent",
+        "x-other",
+    ];
+
     #[test]
     fn original_host_and_path_and_b3_come_first() {
         let plain = Fake::default()
             .header(":authority", "new.example")
             .header(":path", "/new")
-            .header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+            .header(
+                "traceparent",
+                "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            );
         let record = captured(&plain);
         assert_eq!(record.authority.as_deref(), Some("new.example"));
         assert_eq!(record.path.as_deref(), Some("/new"));
-        assert_eq!(record.trace_id.as_deref(), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
+        assert_eq!(
+            record.trace_id.as_deref(),
+            Some("4bf92f3577b34da6a3ce929d0e0e4736")
+        );
         let rewritten = plain
             .header("x-envoy-original-host", "old.example")
             .header("x-envoy-original-path", "/old?q=1")
@@ -363,7 +420,9 @@ mod tests {
 
     #[test]
     fn a_repeated_header_counts_once() {
-        let host = Fake::default().header("user-agent", "one").header("user-agent", "two");
+        let host = Fake::default()
+            .header("user-agent", "one")
+            .header("user-agent", "two");
         assert_eq!(captured(&host).user_agent.as_deref(), Some("one"));
     }
 
@@ -395,7 +454,10 @@ mod tests {
     #[test]
     fn ai_log_arrives_as_the_object_that_ai_statistics_meant() {
         for (left, model) in [
-            (r#"{\"model\":\"qwen\",\"answer\":\"say \\\"hi\\\"\"}"#, Some("qwen")),
+            (
+                r#"{\"model\":\"qwen\",\"answer\":\"say \\\"hi\\\"\"}"#,
+                Some("qwen"),
+            ),
             (r#"{"model":"qwen"}"#, Some("qwen")),
             (r#"{"model":"x\",\"admin\":\"y"}"#, Some(r#"x","admin":"y"#)),
             ("{broken", None),

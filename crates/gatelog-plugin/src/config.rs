@@ -157,7 +157,12 @@ impl Config {
         in_range("collector_port", self.collector_port.unwrap_or(1), 1, 65535)?;
         in_range("timeout_ms", self.timeout_ms, 1, 600_000)?;
         in_range("batch.max_records", self.batch.max_records, 1, 10_000)?;
-        in_range("batch.max_bytes", bytes(self.batch.max_bytes), 1024, 32 << 20)?;
+        in_range(
+            "batch.max_bytes",
+            bytes(self.batch.max_bytes),
+            1024,
+            32 << 20,
+        )?;
         in_range(
             "batch.flush_interval_ms",
             self.batch.flush_interval_ms,
@@ -248,9 +253,9 @@ fn bytes(number: usize) -> u64 {
 /// Names of headers as HTTP/2 takes them, without the pseudo-headers.
 fn is_header_name(name: &str) -> bool {
     !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.'))
+        && name.bytes().all(
+            |byte| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.'),
+        )
 }
 
 fn is_header_value(value: &str) -> bool {
@@ -259,6 +264,8 @@ fn is_header_value(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn problem(json: &str) -> String {
@@ -304,11 +311,17 @@ mod tests {
             (r#""collector_port":0"#, "collector_port"),
             (r#""timeout_ms":0"#, "timeout_ms"),
             (r#""batch":{"max_records":0}"#, "batch.max_records"),
-            (r#""batch":{"flush_interval_ms":1}"#, "batch.flush_interval_ms"),
+            (
+                r#""batch":{"flush_interval_ms":1}"#,
+                "batch.flush_interval_ms",
+            ),
             (r#""queue":{"max_bytes":1024}"#, "queue.max_bytes"),
             (r#""collector_path":"ingest""#, "collector_path"),
             (r#""collector_token":"a\nb""#, "collector_token"),
-            (r#""collector_headers":{":path":"/"}"#, "collector_headers.:path"),
+            (
+                r#""collector_headers":{":path":"/"}"#,
+                "collector_headers.:path",
+            ),
             (r#""log_level":"loud""#, "loud"),
         ] {
             let problem = problem(&with(more));
@@ -318,6 +331,24 @@ mod tests {
 
     #[test]
     fn a_secret_is_not_in_the_message() {
-        assert!(!problem(r#"{"collector_cluster":"c","collector_token":"s3cret\n"}"#).contains("s3c"));
+        assert!(
+            !problem(r#"{"collector_cluster":"c","collector_token":"s3cret\n"}"#).contains("s3c")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in ".{0,80}") {
+            drop(Config::parse(text.as_bytes()));
+        }
+
+        #[test]
+        fn a_number_out_of_range_is_never_taken(records in any::<u32>(), wait_ms in any::<u32>()) {
+            let json = format!(
+                r#"{{"collector_cluster":"c","batch":{{"max_records":{records},"flush_interval_ms":{wait_ms}}}}}"#
+            );
+            let allowed = (1..=10_000).contains(&records) && (20..=60_000).contains(&wait_ms);
+            prop_assert_eq!(Config::parse(json.as_bytes()).is_ok(), allowed);
+        }
     }
 }

@@ -253,7 +253,10 @@ impl Dispatch {
 
     /// Records in flight.
     pub fn records_in_flight(&self) -> u64 {
-        let records = self.in_flight.iter().map(|(_, batch)| u64::from(batch.records));
+        let records = self
+            .in_flight
+            .iter()
+            .map(|(_, batch)| u64::from(batch.records));
         records.sum()
     }
 }
@@ -347,7 +350,11 @@ mod tests {
             ("gatelog-sequence", "0"),
             ("gatelog-dropped", "0"),
         ] {
-            assert_eq!(call.headers.get(name).map(String::as_str), Some(value), "{name}");
+            assert_eq!(
+                call.headers.get(name).map(String::as_str),
+                Some(value),
+                "{name}"
+            );
         }
     }
 
@@ -402,7 +409,10 @@ mod tests {
         assert_eq!(rig.calls(), 3, "one tries");
         assert_eq!(rig.answer(2, Some(200)), Outcome::Sent(1));
         rig.send();
-        assert_eq!(rig.host.sent_headers("gatelog-sequence"), ["0", "1", "0", "1"]);
+        assert_eq!(
+            rig.host.sent_headers("gatelog-sequence"),
+            ["0", "1", "0", "1"]
+        );
     }
 
     #[test]
@@ -421,8 +431,10 @@ mod tests {
         rig.push(1);
         rig.host.refuse.set(Some(CallRefused::BadArgument));
         let first = rig.send();
-        assert!(matches!(first, Some(Notice::Paused { failures: 1, ref reason })
-            if reason.contains("outbound|80||c.static")));
+        assert!(
+            matches!(first, Some(Notice::Paused { failures: 1, ref reason })
+            if reason.contains("outbound|80||c.static"))
+        );
         assert_eq!(rig.send(), None, "it pauses");
         rig.host.refuse.set(None);
         rig.host.advance_ms(10_000);

@@ -44,7 +44,8 @@ impl Fake {
     }
 
     pub(crate) fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        self.headers.push((name.to_owned(), value.as_ref().to_vec()));
+        self.headers
+            .push((name.to_owned(), value.as_ref().to_vec()));
         self
     }
 
@@ -63,7 +64,11 @@ impl Fake {
     }
 
     pub(crate) fn counted(&self, counter: Counter) -> u64 {
-        self.counted.borrow().get(counter.name()).copied().unwrap_or(0)
+        self.counted
+            .borrow()
+            .get(counter.name())
+            .copied()
+            .unwrap_or(0)
     }
 
     /// The values of a header in the calls so far.

@@ -79,7 +79,10 @@ impl RootContext for Root {
                 hostcalls::set_tick_period(Duration::from_millis(TICK_MS)).is_ok()
             }
             Err(error) => {
-                Envoy.log(Level::Error, &format!("gatelog: configuration refused: {error}"));
+                Envoy.log(
+                    Level::Error,
+                    &format!("gatelog: configuration refused: {error}"),
+                );
                 false
             }
         }

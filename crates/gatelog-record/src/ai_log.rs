@@ -58,25 +58,41 @@ fn is_object(text: &str) -> bool {
 
 /// Copies the object's scalars to the fields of their own, where these are absent.
 pub(crate) fn promote(record: &mut AccessRecord<'_>) {
-    let Some(object) = record.ai_log.take() else {
-        return;
-    };
-    let mut found = AccessRecord::default();
-    // An object that cannot be read to its end gives what was read.
-    let read = serde_json::Deserializer::from_str(&object).deserialize_map(Scalars(&mut found));
-    if read.is_ok() {
-        let found = found.into_owned();
-        macro_rules! fill {
-            ($($field:ident)*) => {
-                $( if record.$field.is_none() { record.$field = found.$field; } )*
-            };
+    match record.ai_log.take() {
+        Some(Cow::Borrowed(object)) => {
+            fill(record, scalars(object));
+            record.ai_log = Some(Cow::Borrowed(object));
         }
-        fill!(api model input_tokens output_tokens total_tokens ai_session_id ai_chat_id
-            ai_response_type ai_first_token_duration ai_service_duration ai_cache_status
-            ai_token_ratelimit_status ai_safecheck_status ai_safecheck_risk_label cached_tokens
-            reasoning_tokens);
+        Some(Cow::Owned(object)) => {
+            let found = scalars(&object).into_owned();
+            fill(record, found);
+            record.ai_log = Some(Cow::Owned(object));
+        }
+        None => {}
     }
-    record.ai_log = Some(object);
+}
+
+/// What the object says, in the fields that say it. Nothing, if it cannot be read.
+fn scalars(object: &str) -> AccessRecord<'_> {
+    let mut found = AccessRecord::default();
+    let read = serde_json::Deserializer::from_str(object).deserialize_map(Scalars(&mut found));
+    if read.is_ok() {
+        found
+    } else {
+        AccessRecord::default()
+    }
+}
+
+fn fill<'a>(record: &mut AccessRecord<'a>, found: AccessRecord<'a>) {
+    macro_rules! fill {
+        ($($field:ident)*) => {
+            $( if record.$field.is_none() { record.$field = found.$field; } )*
+        };
+    }
+    fill!(api model input_tokens output_tokens total_tokens ai_session_id ai_chat_id
+        ai_response_type ai_first_token_duration ai_service_duration ai_cache_status
+        ai_token_ratelimit_status ai_safecheck_status ai_safecheck_risk_label cached_tokens
+        reasoning_tokens);
 }
 
 struct Scalars<'r, 'a>(&'r mut AccessRecord<'a>);

@@ -37,10 +37,11 @@ mod value;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use gatelog_record::{AccessRecord, Timestamp};
 use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
 
 pub use self::dsn::{Dsn, DsnError};
 
@@ -53,6 +54,9 @@ use self::table::Table;
 use crate::{BoxFuture, Page, Query, Rejected, Result, Store};
 
 const NAME: &str = "mysql";
+
+/// How long the server may take to say that it is there.
+const PING_LIMIT: Duration = Duration::from_secs(1);
 
 /// The name that HiMarket reads.
 pub const DEFAULT_TABLE: &str = "access_logs";
@@ -102,8 +106,14 @@ impl MysqlStore {
     /// How often values were cut or moved to fit their columns, by column; columns where that
     /// never happened are left out.
     pub fn truncated(&self) -> Vec<(&'static str, u64)> {
-        let truncated = self.truncated.lock().unwrap_or_else(PoisonError::into_inner);
-        truncated.iter().map(|(name, count)| (*name, *count)).collect()
+        let truncated = self
+            .truncated
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        truncated
+            .iter()
+            .map(|(name, count)| (*name, *count))
+            .collect()
     }
 
     async fn connect(&self, journal: &str) -> Result<Option<u64>> {
@@ -169,7 +179,8 @@ impl MysqlStore {
             }
         };
         *known = position.map(|position| (journal.to_owned(), position));
-        self.committed.fetch_max(position.unwrap_or(0), Ordering::Relaxed);
+        self.committed
+            .fetch_max(position.unwrap_or(0), Ordering::Relaxed);
         position
     }
 
@@ -190,12 +201,25 @@ impl MysqlStore {
         Ok(refused)
     }
 
+    async fn ping(&self) -> Result<()> {
+        let mut place = self.writer.lock().await;
+        let mut writer = place.take().ok_or_else(|| unavailable("it is not open"))?;
+        within(PING_LIMIT, writer.conn.ping())
+            .await
+            .map_err(|failure| failure.into_error("asking whether the server is there"))?;
+        *place = Some(writer);
+        Ok(())
+    }
+
     /// Takes note of a commit.
     fn note(&self, writer: &Writer, end: u64) {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) =
             Some((writer.journal.clone(), end));
         self.committed.fetch_max(end, Ordering::Relaxed);
-        let mut truncated = self.truncated.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut truncated = self
+            .truncated
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         for (name, count) in &writer.rows.truncated {
             *truncated.entry(name).or_default() += count;
         }
@@ -219,9 +243,10 @@ impl Store for MysqlStore {
         Box::pin(self.store(records, end))
     }
 
-    /// Every write is committed when it returns.
+    /// Every write is committed when it returns; what is left to do is to find out whether the
+    /// server is still there.
     fn flush(&self, _all: bool) -> BoxFuture<'_, Result<()>> {
-        Box::pin(async { Ok(()) })
+        Box::pin(self.ping())
     }
 
     fn committed(&self) -> u64 {

@@ -37,7 +37,7 @@ use crate::wait;
 pub use gateway::{Attach, Gateway};
 
 /// How long Envoy may take to be ready: on a busy machine it compiles the plugin for seconds.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// Envoy's count of refused listeners.
 const REFUSED: &str = "listener_manager.lds.update_rejected";
@@ -91,13 +91,12 @@ pub fn envoy_file() -> anyhow::Result<PathBuf> {
 }
 
 fn find(variable: &str, place: &str, what: &str) -> anyhow::Result<PathBuf> {
-    let file = match env::var_os(variable) {
-        Some(file) => PathBuf::from(file),
-        None => {
-            let crate_directory = Path::new(env!("CARGO_MANIFEST_DIR"));
-            let workspace = crate_directory.ancestors().nth(2);
-            workspace.unwrap_or(crate_directory).join(place)
-        }
+    let file = if let Some(file) = env::var_os(variable) {
+        PathBuf::from(file)
+    } else {
+        let crate_directory = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let workspace = crate_directory.ancestors().nth(2);
+        workspace.unwrap_or(crate_directory).join(place)
     };
     ensure!(
         file.is_file(),

@@ -134,7 +134,18 @@ impl MariaDb {
     /// # Errors
     /// When the process cannot be signalled.
     pub fn freeze(&self) -> anyhow::Result<()> {
-        self.signal("STOP")
+        let pid = self.signal("STOP")?;
+        // The signal reaches one thread after the other.
+        wait::until("MariaDB to stand still", START, || {
+            let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).map_err(|_| "gone")?;
+            let stopped = tasks.flatten().all(|task| {
+                let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+                stat.rsplit(") ")
+                    .next()
+                    .is_some_and(|state| state.starts_with('T'))
+            });
+            stopped.then_some(()).ok_or("a thread runs")
+        })
     }
 
     /// Lets the process go on after [`freeze`](Self::freeze).
@@ -142,7 +153,7 @@ impl MariaDb {
     /// # Errors
     /// When the process cannot be signalled.
     pub fn thaw(&self) -> anyhow::Result<()> {
-        self.signal("CONT")
+        self.signal("CONT").map(|_| ())
     }
 
     /// The server's port on 127.0.0.1.
@@ -246,16 +257,18 @@ impl MariaDb {
         format!("MariaDB's log ends with:\n{}", lines.join("\n"))
     }
 
-    fn signal(&self, name: &str) -> anyhow::Result<()> {
+    /// Sends the server a signal; answers its process id.
+    fn signal(&self, name: &str) -> anyhow::Result<String> {
         let pid = std::fs::read_to_string(self.directory.join("keeper.pid"))?;
+        let pid = pid.trim();
         let status = Command::new("kill")
             .arg(format!("-{name}"))
-            .arg(pid.trim())
+            .arg(pid)
             .status()?;
         if !status.success() {
-            bail!("kill -{name} {}: {status}", pid.trim());
+            bail!("kill -{name} {pid}: {status}");
         }
-        Ok(())
+        Ok(pid.to_owned())
     }
 
     fn keeper(&self) -> std::sync::MutexGuard<'_, Option<Child>> {

@@ -19,7 +19,8 @@ use std::borrow::Cow;
 /// A byte order mark is left out.
 pub fn text(body: &[u8]) -> (Cow<'_, str>, bool) {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let text = String::from_utf8_lossy(body);
-    let replaced = matches!(text, Cow::Owned(_));
-    (text, replaced)
+    match std::str::from_utf8(body) {
+        Ok(text) => (Cow::Borrowed(text), false),
+        Err(_) => (Cow::Owned(String::from_utf8_lossy(body).into_owned()), true),
+    }
 }

@@ -13,7 +13,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gatelog_journal::{Journal, Position, Reader};
 use gatelog_record::{AccessRecord, wire};
@@ -30,6 +30,9 @@ const CHUNK_BYTES: usize = 1 << 20;
 
 /// How often an idle store is asked whether something is due, and whether it is still there.
 const TICK: Duration = Duration::from_millis(500);
+
+/// How long a store may work on one call before `/ready` says so.
+const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// The pause after the first of several failures.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -59,17 +62,30 @@ pub struct Health {
 struct State {
     opened: bool,
     error: Option<String>,
+    /// Since when the store has been at work on one call.
+    busy_since: Option<Instant>,
 }
 
 impl Health {
     /// What is wrong with the store; `None` while it takes records.
     pub fn error(&self) -> Option<String> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match (&state.error, state.opened) {
-            (Some(error), _) => Some(error.clone()),
-            (None, false) => Some("not opened yet".to_owned()),
-            (None, true) => None,
+        let busy = state
+            .busy_since
+            .map(|since| since.elapsed())
+            .filter(|busy| *busy > PATIENCE);
+        match (&state.error, busy, state.opened) {
+            (Some(error), _, _) => Some(error.clone()),
+            (None, Some(busy), _) => Some(format!("no answer for {} s", busy.as_secs())),
+            (None, None, false) => Some("not opened yet".to_owned()),
+            (None, None, true) => None,
         }
+    }
+
+    /// Takes note of when the store begins (true) and ends to work on a call.
+    fn busy(&self, busy: bool) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.busy_since = busy.then(Instant::now);
     }
 
     fn set(&self, store: &'static str, error: Option<String>) {
@@ -188,7 +204,10 @@ impl Writer {
 
     async fn write_until_it_fails(&mut self) -> End {
         let failed = |error: &dyn std::error::Error| End::Failed(error.to_string());
-        let position = match self.store.open(&self.journal_id).await {
+        self.health.busy(true);
+        let opened = self.store.open(&self.journal_id).await;
+        self.health.busy(false);
+        let position = match opened {
             Ok(position) => position.map_or(Position::START, Position::new),
             Err(error) => return failed(&error),
         };
@@ -204,6 +223,7 @@ impl Writer {
         }
         self.health.set(self.store.name(), None);
         let mut deadline = None;
+        let mut flushed = Instant::now();
         loop {
             let wrote = match self.write_chunk().await {
                 Ok(wrote) => wrote,
@@ -220,12 +240,15 @@ impl Writer {
             } else if !wrote {
                 tokio::select! {
                     _ = self.reader.wait() => {}
-                    _ = tokio::time::sleep(TICK) => {}
+                    () = tokio::time::sleep(TICK) => {}
                     _ = self.stop.changed() => {}
                 }
+            }
+            if flushed.elapsed() >= TICK {
                 if let Err(error) = self.flush(false).await {
                     return End::Failed(error);
                 }
+                flushed = Instant::now();
             }
         }
     }
@@ -246,11 +269,10 @@ impl Writer {
                 records.push(record.map_err(|error| error.to_string())?);
             }
         }
-        let rejected = self
-            .store
-            .write(&records, end.get())
-            .await
-            .map_err(|error| error.to_string())?;
+        self.health.busy(true);
+        let rejected = self.store.write(&records, end.get()).await;
+        self.health.busy(false);
+        let rejected = rejected.map_err(|error| error.to_string())?;
         self.written
             .increment((records.len() - rejected.len()) as u64);
         keep(
@@ -265,10 +287,10 @@ impl Writer {
     }
 
     async fn flush(&mut self, all: bool) -> Result<(), String> {
-        self.store
-            .flush(all)
-            .await
-            .map_err(|error| error.to_string())?;
+        self.health.busy(true);
+        let flushed = self.store.flush(all).await;
+        self.health.busy(false);
+        flushed.map_err(|error| error.to_string())?;
         self.release()
     }
 

@@ -127,25 +127,7 @@ pub struct Running {
 /// # Errors
 /// [`StartError`]: only configuration, the local disk and the address can prevent it.
 pub async fn start(config: &Config) -> Result<Running, StartError> {
-    let journal_config = gatelog_journal::Config {
-        max_bytes: config.journal.max_bytes.as_u64(),
-        sync: match config.journal.sync {
-            Sync::Fsync => gatelog_journal::Sync::Fsync,
-            Sync::None => gatelog_journal::Sync::None,
-        },
-        ..gatelog_journal::Config::default()
-    };
-    let journal = Journal::open(&config.data_dir.join("journal"), journal_config)
-        .map_err(StartError::Journal)?;
-    if journal.torn_bytes() > 0 {
-        tracing::info!(
-            bytes = journal.torn_bytes(),
-            "recovery cut an unfinished write"
-        );
-    }
-    if config.journal.sync == Sync::None {
-        tracing::warn!("journal.sync is none: records are acknowledged before they are on disk");
-    }
+    let journal = open_journal(config)?;
     let (stores, query_store) = stores(config)?;
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.map_err(io(format!("listen on {}", config.listen)))?;
@@ -154,24 +136,7 @@ pub async fn start(config: &Config) -> Result<Running, StartError> {
         .map_err(io("the listener's address"))?;
     let telemetry = Telemetry::default();
     let stop_stores = watch::Sender::new(false);
-    // All readers are registered before the first of them releases anything.
-    let readers: Vec<_> = stores
-        .iter()
-        .map(|store| journal.reader(store.name()))
-        .collect::<Result<_, _>>()
-        .map_err(StartError::Journal)?;
-    let mut pipelines = Vec::new();
-    for (store, reader) in stores.iter().zip(readers) {
-        let dead_letter = DeadLetter::new(
-            &config.data_dir,
-            store.name(),
-            config.dead_letter.max_bytes.as_u64(),
-        );
-        let stop = stop_stores.subscribe();
-        let store = Arc::clone(store);
-        let pipeline = Pipeline::start(store, &journal, reader, dead_letter, &telemetry, stop);
-        pipelines.push(pipeline.map_err(io("start a store's thread"))?);
-    }
+    let pipelines = start_pipelines(config, &stores, &journal, &telemetry, &stop_stores)?;
     let healths = pipelines
         .iter()
         .map(|pipeline| Arc::clone(&pipeline.health));
@@ -207,6 +172,60 @@ pub async fn start(config: &Config) -> Result<Running, StartError> {
         stop_server,
         stop_stores,
     })
+}
+
+fn open_journal(config: &Config) -> Result<Journal, StartError> {
+    let journal_config = gatelog_journal::Config {
+        max_bytes: config.journal.max_bytes.as_u64(),
+        sync: match config.journal.sync {
+            Sync::Fsync => gatelog_journal::Sync::Fsync,
+            Sync::None => gatelog_journal::Sync::None,
+        },
+        ..gatelog_journal::Config::default()
+    };
+    let journal = Journal::open(&config.data_dir.join("journal"), journal_config)
+        .map_err(StartError::Journal)?;
+    if journal.torn_bytes() > 0 {
+        tracing::info!(
+            bytes = journal.torn_bytes(),
+            "recovery cut an unfinished write"
+        );
+    }
+    if config.journal.sync == Sync::None {
+        tracing::warn!("journal.sync is none: records are acknowledged before they are on disk");
+    }
+    Ok(journal)
+}
+
+/// Starts the thread of each store.
+fn start_pipelines(
+    config: &Config,
+    stores: &[Arc<dyn Store>],
+    journal: &Journal,
+    telemetry: &Telemetry,
+    stop: &watch::Sender<bool>,
+) -> Result<Vec<Pipeline>, StartError> {
+    // All readers are registered before the first of them releases anything.
+    let readers: Vec<_> = stores
+        .iter()
+        .map(|store| journal.reader(store.name()))
+        .collect::<Result<_, _>>()
+        .map_err(StartError::Journal)?;
+    let max_bytes = config.dead_letter.max_bytes.as_u64();
+    let start = |(store, reader): (&Arc<dyn Store>, _)| {
+        let dead_letter = DeadLetter::new(&config.data_dir, store.name(), max_bytes);
+        let store = Arc::clone(store);
+        Pipeline::start(
+            store,
+            journal,
+            reader,
+            dead_letter,
+            telemetry,
+            stop.subscribe(),
+        )
+    };
+    let pipelines: std::io::Result<_> = stores.iter().zip(readers).map(start).collect();
+    pipelines.map_err(io("start a store's thread"))
 }
 
 impl Running {

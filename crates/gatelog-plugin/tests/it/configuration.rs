@@ -16,8 +16,14 @@ fn a_bad_update_is_refused_by_its_key_and_traffic_and_records_go_on() {
         ("no_such_key", json!({"no_such_key": 1})),
         ("queue.max_bytes", json!({"queue": {"max_bytes": 5}})),
     ] {
-        let refusal = envoy.update(&gateway.clone().plugin(bad)).unwrap_err().to_string();
-        assert!(refusal.contains("gatelog: configuration refused"), "{refusal}");
+        let refusal = envoy
+            .update(&gateway.clone().plugin(bad))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            refusal.contains("gatelog: configuration refused"),
+            "{refusal}"
+        );
         assert!(refusal.contains(key), "{refusal}");
     }
     assert_eq!(exchange(envoy.address(), &get("/direct", "a")), 200);
@@ -45,7 +51,11 @@ fn traffic_is_the_same_with_the_plugin_and_without() {
             .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
             .collect();
         headers.sort();
-        (answer.status(), headers, answer.body_mut().read_to_string().unwrap())
+        (
+            answer.status(),
+            headers,
+            answer.body_mut().read_to_string().unwrap(),
+        )
     });
     assert_eq!(answers[0], answers[1]);
 }

@@ -11,13 +11,22 @@ use super::rig::{Collector, PATIENCE, exchange, get, records};
 /// Sends so many requests whose ids begin with `prefix`.
 fn send(envoy: &Envoy, prefix: &str, count: usize) {
     for number in 0..count {
-        assert_eq!(exchange(envoy.address(), &get("/direct", &format!("{prefix}-{number}"))), 200);
+        assert_eq!(
+            exchange(
+                envoy.address(),
+                &get("/direct", &format!("{prefix}-{number}"))
+            ),
+            200
+        );
     }
 }
 
 fn ids(collector: &Collector) -> BTreeSet<String> {
     let records = collector.records();
-    records.iter().map(|record| record.request_id.as_deref().unwrap().to_owned()).collect()
+    records
+        .iter()
+        .map(|record| record.request_id.as_deref().unwrap().to_owned())
+        .collect()
 }
 
 fn lost(envoy: &Envoy) -> u64 {
@@ -50,8 +59,14 @@ fn a_full_batch_leaves_at_once_and_says_who_sends_it() {
         assert_eq!(batch.header("gatelog-sender"), Some("gateway-1"));
         assert_eq!(batch.header("gatelog-sequence"), Some(sequence));
         assert_eq!(batch.header("gatelog-dropped"), Some("0"));
-        assert_eq!(batch.header("gatelog-boot"), batches[0].header("gatelog-boot"));
-        assert_eq!(batch.header("gatelog-worker"), batches[0].header("gatelog-worker"));
+        assert_eq!(
+            batch.header("gatelog-boot"),
+            batches[0].header("gatelog-boot")
+        );
+        assert_eq!(
+            batch.header("gatelog-worker"),
+            batches[0].header("gatelog-worker")
+        );
         assert_eq!(records(batch).len(), 3);
     }
 }
@@ -63,7 +78,12 @@ fn batches_of_one_are_single_objects() {
     let envoy = Envoy::start(&gateway).unwrap();
     send(&envoy, "a", 2);
     collector.wait_for_records(2);
-    assert!(collector.taken().iter().all(|request| request.body.starts_with(b"{")));
+    assert!(
+        collector
+            .taken()
+            .iter()
+            .all(|request| request.body.starts_with(b"{"))
+    );
 }
 
 #[test]
@@ -77,14 +97,22 @@ fn nothing_is_lost_while_the_collector_is_away() {
     collector.go_away();
     send(&envoy, "away", 30);
     wait::until("the plugin to notice", PATIENCE, || {
-        envoy.log().contains("sending pauses").then_some(()).ok_or("not yet")
+        envoy
+            .log()
+            .contains("sending pauses")
+            .then_some(())
+            .ok_or("not yet")
     })
     .unwrap();
     collector.come_back();
     send(&envoy, "after", 20);
     wait::until("all ids", PATIENCE, || {
         let ids = ids(&collector);
-        if ids.len() == 70 { Ok(()) } else { Err(ids.len()) }
+        if ids.len() == 70 {
+            Ok(())
+        } else {
+            Err(ids.len())
+        }
     })
     .unwrap();
     assert_eq!(lost(&envoy), 0);
@@ -119,9 +147,11 @@ fn what_the_collector_refuses_for_good_is_counted_and_holds_up_nobody() {
     let gateway = Gateway::new(collector.port()).plugin(json!({"batch": {"max_records": 1}}));
     let envoy = Envoy::start(&gateway).unwrap();
     send(&envoy, "a", 2);
-    wait::until("the losses to be counted", PATIENCE, || match lost(&envoy) {
-        2 => Ok(()),
-        other => Err(other),
+    wait::until("the losses to be counted", PATIENCE, || {
+        match lost(&envoy) {
+            2 => Ok(()),
+            other => Err(other),
+        }
     })
     .unwrap();
     collector.answer(200);

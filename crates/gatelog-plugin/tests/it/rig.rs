@@ -108,7 +108,12 @@ pub(crate) fn records(request: &Request) -> Vec<AccessRecord<'static>> {
         serde_json::from_str(body).unwrap_or_else(|_| vec![serde_json::from_str(body).unwrap()]);
     items
         .iter()
-        .map(|item| gatelog_record::json::read(item.get()).unwrap().0.into_owned())
+        .map(|item| {
+            gatelog_record::json::read(item.get())
+                .unwrap()
+                .0
+                .into_owned()
+        })
         .collect()
 }
 

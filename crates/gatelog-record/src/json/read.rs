@@ -52,9 +52,9 @@ struct Item<'a> {
     known_keys: bool,
     /// The first thing that makes the item no record.
     problem: Option<DecodeError>,
-    /// What stood in other gateways' keys: used where the field's own key is missing.
-    otherwise: AccessRecord<'a>,
-    has_otherwise: bool,
+    /// What stood in other gateways' keys: used where the field's own key has no value. Few objects
+    /// have such keys, and a record is large.
+    otherwise: Option<Box<AccessRecord<'a>>>,
 }
 
 impl<'a> Item<'a> {
@@ -65,8 +65,8 @@ impl<'a> Item<'a> {
         if !self.known_keys {
             return Err(DecodeError::NoKnownKey);
         }
-        if self.has_otherwise {
-            fill(&mut self.record, self.otherwise);
+        if let Some(otherwise) = self.otherwise {
+            fill(&mut self.record, *otherwise);
         }
         if let Some(flags) = self.record.response_flags.take() {
             self.record.response_flags = response_flag::normalize(flags);
@@ -81,10 +81,7 @@ impl<'a> Item<'a> {
         self.known_keys = true;
         let (record, field) = match key {
             Key::Field(field) => (&mut self.record, field),
-            Key::Otherwise(field) => {
-                self.has_otherwise = true;
-                (&mut self.otherwise, field)
-            }
+            Key::Otherwise(field) => (self.otherwise.get_or_insert_default().as_mut(), field),
         };
         match record.slot(field) {
             Slot::Text(slot) => match (field, value) {

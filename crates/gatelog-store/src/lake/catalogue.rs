@@ -117,7 +117,9 @@ impl Catalogue {
             let (min_id, max_id) = file.ids.unzip();
             let bytes = |id: RecordId| id.bits().to_be_bytes();
             transaction
-                .prepare_cached("INSERT INTO file VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)")?
+                .prepare_cached(
+                    "INSERT INTO file VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)",
+                )?
                 .execute(params![
                     file.id,
                     file.partition,

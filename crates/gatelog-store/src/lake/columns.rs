@@ -25,7 +25,7 @@ pub(super) const ROW_BYTES: usize = 400;
 /// Rows under construction.
 #[derive(Debug)]
 pub(super) struct Columns {
-    columns: Vec<Column>,
+    all: Vec<Column>,
     rows: usize,
     /// Room for the text of one record's headers.
     text: String,
@@ -44,7 +44,7 @@ impl Columns {
     /// No rows.
     pub(super) fn new() -> Self {
         Self {
-            columns: Field::ALL
+            all: Field::ALL
                 .iter()
                 .map(|field| Column::new(field.kind()))
                 .collect(),
@@ -61,7 +61,7 @@ impl Columns {
     /// Appends one row; answers how many bytes it takes, about.
     pub(super) fn append(&mut self, record: &AccessRecord<'_>) -> usize {
         let mut bytes = ROW_BYTES;
-        for (column, &field) in self.columns.iter_mut().zip(Field::ALL) {
+        for (column, &field) in self.all.iter_mut().zip(Field::ALL) {
             bytes += column.append(record.get(field), &mut self.text);
         }
         self.rows += 1;
@@ -71,7 +71,7 @@ impl Columns {
     /// The rows as a batch; the builders begin anew.
     pub(super) fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
         self.rows = 0;
-        let columns = self.columns.iter_mut().map(Column::finish).collect();
+        let columns = self.all.iter_mut().map(Column::finish).collect();
         RecordBatch::try_new(schema(), columns)
     }
 }
@@ -82,9 +82,7 @@ impl Column {
             Kind::Text | Kind::Json | Kind::Headers => Column::Text(StringBuilder::new()),
             Kind::Integer => Column::Integer(Int64Builder::new()),
             Kind::Float => Column::Float(Float64Builder::new()),
-            Kind::Time => {
-                Column::Time(TimestampMicrosecondBuilder::new().with_timezone(TIME_ZONE))
-            }
+            Kind::Time => Column::Time(TimestampMicrosecondBuilder::new().with_timezone(TIME_ZONE)),
             Kind::Id => Column::Id(FixedSizeBinaryBuilder::new(ID_BYTES)),
         }
     }

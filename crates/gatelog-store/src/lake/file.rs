@@ -152,11 +152,7 @@ pub(super) fn sync_directory(directory: &Path) -> Result<(), Failure> {
 }
 
 /// Writes and syncs the file; answers its size in bytes.
-fn encode(
-    path: &Path,
-    batches: &[RecordBatch],
-    order: &[(usize, usize)],
-) -> Result<u64, Failure> {
+fn encode(path: &Path, batches: &[RecordBatch], order: &[(usize, usize)]) -> Result<u64, Failure> {
     let file = File::create(path).map_err(|error| Failure::io("creating", path, &error))?;
     let mut writer = ArrowWriter::try_new(file, schema(), Some(properties(order.len())))?;
     let batches: Vec<&RecordBatch> = batches.iter().collect();

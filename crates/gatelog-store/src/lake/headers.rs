@@ -34,7 +34,7 @@ pub(super) fn write(headers: &Headers<'_>, out: &mut String) {
     out.push_str(if separator == '{' { "{}" } else { "}" });
 }
 
-/// Reads what [`write`] wrote; of any other text, what can be read before its first flaw.
+/// Reads what [`write()`] wrote; of any other text, what can be read before its first flaw.
 pub(super) fn read(text: &str) -> Headers<'static> {
     let mut headers = Headers::new();
     let read = serde_json::Deserializer::from_str(text).deserialize_map(Object(&mut headers));

@@ -23,7 +23,11 @@ pub(super) fn verify(root: &Path, files: &[StoredFile]) -> Result<(), Failure> {
         let path = file.path(root);
         let what = match fs::metadata(&path) {
             Ok(found) if found.len() == file.bytes => continue,
-            Ok(found) => format!("has {} bytes, it was written with {}", found.len(), file.bytes),
+            Ok(found) => format!(
+                "has {} bytes, it was written with {}",
+                found.len(),
+                file.bytes
+            ),
             Err(error) if error.kind() == ErrorKind::NotFound => "is missing".to_owned(),
             Err(error) => return Err(Failure::io("looking at", &path, &error)),
         };
@@ -80,7 +84,11 @@ pub(super) fn remove(root: &Path, files: &[StoredFile]) -> Result<i64, Failure> 
 
 fn entries(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
     fs::read_dir(directory)
-        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect())
+        .and_then(|entries| {
+            entries
+                .map(|entry| entry.map(|entry| entry.path()))
+                .collect()
+        })
         .map_err(|error| Failure::io("listing", directory, &error))
 }
 
@@ -125,7 +133,13 @@ mod tests {
 
     #[test]
     fn unknown_files_are_deleted_and_strangers_left_alone() {
-        let root = root(&["1.parquet", "2.parquet", "3.parquet.tmp", "x.parquet", "README"]);
+        let root = root(&[
+            "1.parquet",
+            "2.parquet",
+            "3.parquet.tmp",
+            "x.parquet",
+            "README",
+        ]);
         assert_eq!(remove(root.path(), &[file(1, 4)]).unwrap(), 3);
         assert_eq!(names(root.path()), ["1.parquet", "README", "x.parquet"]);
     }

@@ -201,7 +201,11 @@ mod tests {
     fn a_batch_is_full_by_rows_and_by_bytes() {
         let mut memory = Memory::new();
         append(&mut memory, 0..9000);
-        let rows: Vec<_> = memory.batches().unwrap().map(|batch| batch.num_rows()).collect();
+        let rows: Vec<_> = memory
+            .batches()
+            .unwrap()
+            .map(|batch| batch.num_rows())
+            .collect();
         assert_eq!(rows, [8192, 808]);
 
         let large = AccessRecord {
@@ -209,7 +213,9 @@ mod tests {
             ..AccessRecord::default()
         };
         let mut memory = Memory::new();
-        memory.append([&large, &large, &large].into_iter(), 1).unwrap();
+        memory
+            .append([&large, &large, &large].into_iter(), 1)
+            .unwrap();
         assert_eq!(memory.batches().unwrap().count(), 2);
         assert!(memory.bytes() > CHUNK_BYTES);
     }

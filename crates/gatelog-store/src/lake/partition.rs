@@ -60,7 +60,8 @@ pub(super) fn split(batches: &[RecordBatch]) -> Vec<Partition> {
         let id = column(Field::RecordId);
         let weight = column(Field::SampleWeight);
         for row in 0..batch.num_rows() {
-            let time = |column: Option<&ArrayRef>| column.and_then(|column| rows::time(column, row));
+            let time =
+                |column: Option<&ArrayRef>| column.and_then(|column| rows::time(column, row));
             let key = Key {
                 start: time(start),
                 receive: time(receive),
@@ -163,9 +164,14 @@ mod tests {
         );
         let millis = Timestamp::from_millis;
         assert_eq!(partitions[0].start, Some((millis(6), millis(7))));
-        assert_eq!((partitions[0].without_start, partitions[2].without_start), (0, 1));
+        assert_eq!(
+            (partitions[0].without_start, partitions[2].without_start),
+            (0, 1)
+        );
         assert_eq!(partitions[2].start, None);
-        let ids = partitions[0].ids.map(|(least, greatest)| (least.bits(), greatest.bits()));
+        let ids = partitions[0]
+            .ids
+            .map(|(least, greatest)| (least.bits(), greatest.bits()));
         assert_eq!(ids, Some((2, 4)));
     }
 
@@ -178,7 +184,10 @@ mod tests {
         let partitions = split(&[batch(&records)]);
         assert_eq!(partitions.len(), MAX_DAYS + 1);
         assert_eq!(partitions[0].name, "1970-02-12");
-        let rows: Vec<_> = partitions.iter().map(|partition| partition.order.len()).collect();
+        let rows: Vec<_> = partitions
+            .iter()
+            .map(|partition| partition.order.len())
+            .collect();
         assert_eq!(rows, [2, 1, 1, 1, 1, 1, 1, 1, 92]);
     }
 }

@@ -3,8 +3,9 @@
 //! **Shape.** A page is read in two steps: first the sort field and the record id of all rows that
 //! fit, of which the page's rows are kept; then those rows, looked up by their ids in the few
 //! files that can have them. So a page of ten rows decodes all columns of some pages, not of all
-//! rows that fit. The rows are counted in a plan of its own, if that is asked; where a file lies
-//! wholly inside the asked time and nothing else is asked, the catalogue knows its count.
+//! rows that fit. The rows are counted in a plan of its own, if that is asked and the page does not
+//! show them all; where a file lies wholly inside the asked time and nothing else is asked, the
+//! catalogue knows its count.
 //!
 //! **Invariants.** All steps of an answer see the same [`Snapshot`].
 //!
@@ -42,6 +43,7 @@ use super::failure::Failure;
 use super::rows;
 use super::state::{Shared, Snapshot};
 use crate::{Page, Paging, Query};
+use count::Count;
 use order::Key;
 use scan::Scan;
 
@@ -149,11 +151,6 @@ impl Planner {
     }
 
     async fn answer(&self, snapshot: &Snapshot, query: &Query) -> Result<Page, Failure> {
-        let count = if query.count {
-            Some(self.count(snapshot, &query.conditions).await?)
-        } else {
-            None
-        };
         let mut keys = self.keys(snapshot, query).await?;
         let size = query.page_size as usize;
         let more = keys.len() > size;
@@ -163,10 +160,17 @@ impl Planner {
         } else {
             None
         };
+        let records = self.records(snapshot, &keys).await?;
+        let all_shown = query.paging == Paging::Number(1) && !more && size > 0;
+        let count = match query.count {
+            false => None,
+            true if all_shown => Some(Count::of(&records)),
+            true => Some(self.count(snapshot, &query.conditions).await?),
+        };
         Ok(Page {
             total: count.as_ref().map(|count| count.rows),
             estimated_total: count.and_then(|count| count.estimate()),
-            records: self.records(snapshot, &keys).await?,
+            records,
             next,
         })
     }

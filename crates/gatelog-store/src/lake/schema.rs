@@ -16,9 +16,9 @@ pub(super) const ID_BYTES: i32 = 16;
 pub(super) const TIME_ZONE: &str = "UTC";
 
 static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-    let columns = Field::ALL.iter().map(|field| {
-        datatypes::Field::new(field.name(), data_type(field.kind()), true)
-    });
+    let columns = Field::ALL
+        .iter()
+        .map(|field| datatypes::Field::new(field.name(), data_type(field.kind()), true));
     Arc::new(Schema::new(columns.collect::<Vec<_>>()))
 });
 

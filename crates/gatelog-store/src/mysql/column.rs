@@ -14,12 +14,20 @@ pub(super) struct Column {
     pub(super) field: Option<Field>,
     pub(super) class: Class,
     pub(super) nullable: bool,
-    /// Whether it takes values at all: a generated column does not.
-    pub(super) writable: bool,
-    /// Whether a row may leave it out.
-    pub(super) optional: bool,
-    /// Whether no two rows may have the same value.
-    pub(super) key: bool,
+    pub(super) demand: Demand,
+}
+
+/// What a column wants of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Demand {
+    /// No value: the server computes it.
+    Nothing,
+    /// A value or none.
+    Optional,
+    /// A value.
+    Value,
+    /// A value that no other row has.
+    UniqueValue,
 }
 
 /// What a column can hold.
@@ -133,7 +141,9 @@ impl Column {
             size.and_then(|size| usize::try_from(size).ok())
                 .unwrap_or(usize::MAX)
         };
-        let digits = digits.and_then(|digits| usize::try_from(digits).ok()).unwrap_or(0);
+        let digits = digits
+            .and_then(|digits| usize::try_from(digits).ok())
+            .unwrap_or(0);
         let unsigned = column_type.to_ascii_lowercase().contains("unsigned");
         let class = match data_type.to_ascii_lowercase().as_str() {
             "char" | "varchar" => Class::Text {
@@ -163,7 +173,18 @@ impl Column {
             "timestamp" => Class::Timestamp { digits },
             _ => Class::Other,
         };
-        let extra = extra.unwrap_or_default().to_ascii_lowercase();
+        let nullable = nullable == "YES";
+        let numbered =
+            extra.is_some_and(|extra| extra.to_ascii_lowercase().contains("auto_increment"));
+        let demand = if generated.is_some_and(|expression| !expression.is_empty()) {
+            Demand::Nothing
+        } else if nullable || default.is_some() || numbered {
+            Demand::Optional
+        } else if matches!(key.as_deref(), Some("PRI" | "UNI")) {
+            Demand::UniqueValue
+        } else {
+            Demand::Value
+        };
         Self {
             field: Field::ALL
                 .iter()
@@ -172,10 +193,8 @@ impl Column {
                 .filter(|field| class.can_hold(*field)),
             name,
             class,
-            nullable: nullable == "YES",
-            writable: generated.unwrap_or_default().is_empty(),
-            optional: nullable == "YES" || default.is_some() || extra.contains("auto_increment"),
-            key: matches!(key.as_deref(), Some("PRI" | "UNI")),
+            nullable,
+            demand,
         }
     }
 
@@ -216,15 +235,42 @@ mod tests {
 
     #[test]
     fn integers_have_the_ranges_of_their_types() {
-        assert_eq!(integer(8, false), Class::Integer { min: -128, max: 127 });
+        assert_eq!(
+            integer(8, false),
+            Class::Integer {
+                min: -128,
+                max: 127
+            }
+        );
         assert_eq!(integer(8, true), Class::Integer { min: 0, max: 255 });
-        assert_eq!(integer(24, false), Class::Integer { min: -8_388_608, max: 8_388_607 });
+        assert_eq!(
+            integer(24, false),
+            Class::Integer {
+                min: -8_388_608,
+                max: 8_388_607
+            }
+        );
         assert_eq!(
             integer(32, false),
-            Class::Integer { min: i32::MIN.into(), max: i32::MAX.into() }
+            Class::Integer {
+                min: i32::MIN.into(),
+                max: i32::MAX.into()
+            }
         );
-        assert_eq!(integer(32, true), Class::Integer { min: 0, max: u32::MAX.into() });
-        assert_eq!(integer(64, false), Class::Integer { min: i64::MIN, max: i64::MAX });
+        assert_eq!(
+            integer(32, true),
+            Class::Integer {
+                min: 0,
+                max: u32::MAX.into()
+            }
+        );
+        assert_eq!(
+            integer(64, false),
+            Class::Integer {
+                min: i64::MIN,
+                max: i64::MAX
+            }
+        );
     }
 
     #[test]

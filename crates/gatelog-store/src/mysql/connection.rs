@@ -87,7 +87,9 @@ impl Door {
     pub(super) fn learns_from(&self, failure: &Failure) -> bool {
         let no_tls = matches!(
             failure,
-            Failure::Driver(mysql_async::Error::Driver(DriverError::NoClientSslFlagFromServer))
+            Failure::Driver(mysql_async::Error::Driver(
+                DriverError::NoClientSslFlagFromServer
+            ))
         );
         no_tls && self.dsn.tls == Tls::Preferred && !self.without_tls.swap(true, Ordering::Relaxed)
     }
@@ -166,6 +168,8 @@ pub(super) async fn rows<T: FromRow + Send + 'static>(
 ) -> mysql_async::Result<Vec<T>> {
     let rows: Vec<Row> = conn.exec(statement, params).await?;
     rows.into_iter()
-        .map(|row| from_row_opt(row).map_err(|FromRowError(row)| DriverError::FromRow { row }.into()))
+        .map(|row| {
+            from_row_opt(row).map_err(|FromRowError(row)| DriverError::FromRow { row }.into())
+        })
         .collect()
 }

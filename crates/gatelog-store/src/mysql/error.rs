@@ -49,10 +49,7 @@ impl Failure {
     /// What is wrong with a row, if it is the row that is wrong and not the database.
     ///
     /// `columns` are the table's: only these are named.
-    pub(super) fn row_refused<'c>(
-        &self,
-        columns: impl Iterator<Item = &'c str>,
-    ) -> Option<String> {
+    pub(super) fn row_refused<'c>(&self, columns: impl Iterator<Item = &'c str>) -> Option<String> {
         let error = self.server()?;
         let what = match error.code {
             1048 | 1364 => "a value is missing",
@@ -91,7 +88,11 @@ impl Failure {
             }
             Self::Driver(_) => return unavailable(format!("{doing}: the connection failed")),
         };
-        let ServerError { code, message, state } = &server;
+        let ServerError {
+            code,
+            message,
+            state,
+        } = &server;
         match code {
             // Log-in, rights, missing databases, tables and columns, a full disk, a damaged table.
             1021 | 1044 | 1045 | 1049 | 1054 | 1114 | 1130 | 1142 | 1143 | 1146 | 1194 | 1195
@@ -105,7 +106,9 @@ impl Failure {
                 unavailable(format!("{doing}: {message} (error {code})"))
             }
             // What this message quotes is not known.
-            _ => unavailable(format!("{doing}: the server answered error {code} ({state})")),
+            _ => unavailable(format!(
+                "{doing}: the server answered error {code} ({state})"
+            )),
         }
     }
 }
@@ -138,9 +141,9 @@ pub(super) fn unusable(reason: impl Into<String>) -> Error {
 fn column_of<'c>(message: &str, mut columns: impl Iterator<Item = &'c str>) -> Option<&'c str> {
     let (_, behind) = message.rsplit_once("olumn ")?;
     let behind = behind.split(" at row").next()?;
-    let word = behind.split(['\'', '`', '.']).rfind(|word| {
-        !word.is_empty() && !word.starts_with(' ')
-    })?;
+    let word = behind
+        .split(['\'', '`', '.'])
+        .rfind(|word| !word.is_empty() && !word.starts_with(' '))?;
     columns.find(|column| column.eq_ignore_ascii_case(word))
 }
 
@@ -163,16 +166,36 @@ mod tests {
     #[test]
     fn a_bad_row_is_told_with_its_column_and_without_its_value() {
         for (code, state, message, expected) in [
-            (1406, "22001", "Data too long for column 'path' at row 11", "a text is too long (column path, error 1406)"),
+            (
+                1406,
+                "22001",
+                "Data too long for column 'path' at row 11",
+                "a text is too long (column path, error 1406)",
+            ),
             (
                 1366,
                 "22007",
                 "Incorrect integer value: 'secret' for column `logs`.`access_logs`.`response_code` at row 1",
                 "a value does not fit the column's type (column response_code, error 1366)",
             ),
-            (1048, "23000", "Column 'path' cannot be null", "a value is missing (column path, error 1048)"),
-            (4025, "23000", "CONSTRAINT `access_logs.ai_log` failed for `x`.`access_logs`", "a CHECK constraint refuses the row (error 4025)"),
-            (1264, "22003", "Out of range value for column 'secret' at row 1", "a number or time is out of range (error 1264)"),
+            (
+                1048,
+                "23000",
+                "Column 'path' cannot be null",
+                "a value is missing (column path, error 1048)",
+            ),
+            (
+                4025,
+                "23000",
+                "CONSTRAINT `access_logs.ai_log` failed for `x`.`access_logs`",
+                "a CHECK constraint refuses the row (error 4025)",
+            ),
+            (
+                1264,
+                "22003",
+                "Out of range value for column 'secret' at row 1",
+                "a number or time is out of range (error 1264)",
+            ),
             (3999, "22999", "secret", "the row is refused (error 3999)"),
         ] {
             assert_eq!(refused(code, state, message).as_deref(), Some(expected));
@@ -183,19 +206,29 @@ mod tests {
 
     #[test]
     fn errors_go_to_whom_they_concern() {
-        let unusable = failure(1045, "28000", "Access denied for user 'x'@'y' (using password: YES)");
+        let unusable = failure(
+            1045,
+            "28000",
+            "Access denied for user 'x'@'y' (using password: YES)",
+        );
         assert_eq!(
             unusable.into_error("connecting").to_string(),
             "mysql cannot be used: connecting: Access denied for user 'x'@'y' (using password: YES) (error 1045)"
         );
         let busy = failure(1205, "HY000", "Lock wait timeout exceeded");
-        assert!(matches!(busy.into_error("writing"), Error::Unavailable { .. }));
+        assert!(matches!(
+            busy.into_error("writing"),
+            Error::Unavailable { .. }
+        ));
         let odd = failure(1064, "42000", "You have an error near 'secret'");
         assert_eq!(
             odd.into_error("writing").to_string(),
             "mysql is not available: writing: the server answered error 1064 (42000)"
         );
         let late = Failure::Late(Duration::from_secs(30));
-        assert!(matches!(late.into_error("writing"), Error::Unavailable { .. }));
+        assert!(matches!(
+            late.into_error("writing"),
+            Error::Unavailable { .. }
+        ));
     }
 }

@@ -78,7 +78,8 @@ impl Rows {
     /// The text of some rows, without the last comma.
     fn text(&self, rows: Range<usize>) -> &[u8] {
         let text = self.text.get(self.start(rows.start)..self.start(rows.end));
-        text.and_then(|text| text.split_last()).map_or(&[], |(_, text)| text)
+        text.and_then(|text| text.split_last())
+            .map_or(&[], |(_, text)| text)
     }
 
     /// How many rows from `start` on, before `end`, go into a statement with so many bytes of rows;
@@ -111,7 +112,11 @@ pub(super) struct Inserter {
 impl Inserter {
     pub(super) fn new(table: &Table, max_packet_bytes: usize, limit: Duration) -> Self {
         let names: Vec<String> = table.written().map(super::column::Column::quoted).collect();
-        let head = format!("INSERT INTO {} ({}) VALUES ", table.quoted(), names.join(","));
+        let head = format!(
+            "INSERT INTO {} ({}) VALUES ",
+            table.quoted(),
+            names.join(",")
+        );
         Self {
             head: head.into_bytes(),
             columns: table.names().map(str::to_owned).collect(),

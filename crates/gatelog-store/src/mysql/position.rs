@@ -54,14 +54,20 @@ pub(super) async fn find(
 ) -> Result<Kept, Failure> {
     match transactional(conn, records, limit).await? {
         Some(true) => {}
-        Some(false) => return Ok(Kept::Not(format!("the engine of {records} has no transactions"))),
+        Some(false) => {
+            return Ok(Kept::Not(format!(
+                "the engine of {records} has no transactions"
+            )));
+        }
         None => return Ok(Kept::Not(format!("the engine of {records} is not known"))),
     }
     match prepare(conn, journal, limit).await {
         Ok(kept) => Ok(kept),
         // `is_about_rights` holds for no message with a value in it.
         Err(failure) if failure.is_about_rights() => Ok(Kept::Not(
-            failure.into_error(&format!("keeping positions in {TABLE}")).to_string(),
+            failure
+                .into_error(&format!("keeping positions in {TABLE}"))
+                .to_string(),
         )),
         Err(failure) => Err(failure),
     }
@@ -70,7 +76,11 @@ pub(super) async fn find(
 async fn prepare(conn: &mut Conn, journal: &str, limit: Duration) -> Result<Kept, Failure> {
     match transactional(conn, TABLE, limit).await? {
         Some(true) => {}
-        Some(false) => return Ok(Kept::Not(format!("the engine of {TABLE} has no transactions"))),
+        Some(false) => {
+            return Ok(Kept::Not(format!(
+                "the engine of {TABLE} has no transactions"
+            )));
+        }
         None => {
             run(conn, limit, CREATE.as_bytes()).await?;
             tracing::info!(table = TABLE, "the table was missing and is created");
@@ -84,7 +94,12 @@ async fn prepare(conn: &mut Conn, journal: &str, limit: Duration) -> Result<Kept
     let found: Vec<(u64,)> = within(limit, rows(conn, &select, (journal,))).await?;
     let position = found.first().map(|(position,)| *position);
     // Whether it may be written shows now, and leaves no trace.
-    run(conn, limit, statement(journal, position.unwrap_or(0)).as_bytes()).await?;
+    run(
+        conn,
+        limit,
+        statement(journal, position.unwrap_or(0)).as_bytes(),
+    )
+    .await?;
     run(conn, limit, b"ROLLBACK").await?;
     Ok(Kept::WithTheRows(position))
 }
@@ -99,5 +114,7 @@ async fn transactional(
          JOIN information_schema.engines AS engines ON engines.engine = found.engine \
          WHERE found.table_schema = DATABASE() AND found.table_name = ?";
     let found: Vec<(Option<String>,)> = within(limit, rows(conn, statement, (table,))).await?;
-    Ok(found.first().map(|(transactions,)| transactions.as_deref() == Some("YES")))
+    Ok(found
+        .first()
+        .map(|(transactions,)| transactions.as_deref() == Some("YES")))
 }

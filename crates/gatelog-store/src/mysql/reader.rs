@@ -76,7 +76,9 @@ impl Reader {
             let mut conn = pool.get_conn().await?;
             let table = match known {
                 Some(table) => Some(table),
-                None => Table::read(&mut conn, &self.table_name).await?.map(Arc::new),
+                None => Table::read(&mut conn, &self.table_name)
+                    .await?
+                    .map(Arc::new),
             };
             let Some(table) = table else {
                 return Ok(None);
@@ -89,7 +91,10 @@ impl Reader {
             Ok(Some((table, plan, answer)))
         };
         let Some((table, plan, answer)) = within(QUERY_TIMEOUT, work).await? else {
-            return Ok(Err(unusable(format!("there is no table {}", self.table_name))));
+            return Ok(Err(unusable(format!(
+                "there is no table {}",
+                self.table_name
+            ))));
         };
         let page = match (plan, answer) {
             (Some(plan), Some(answer)) => page(query, &table, &plan, answer),
@@ -121,10 +126,15 @@ impl Reader {
 
 async fn fetch(conn: &mut Conn, plan: &Plan) -> mysql_async::Result<Answer> {
     let count = match &plan.count {
-        Some(statement) => conn.exec_first(statement.text.as_str(), values(statement)).await?,
+        Some(statement) => {
+            conn.exec_first(statement.text.as_str(), values(statement))
+                .await?
+        }
         None => None,
     };
-    let rows = conn.exec(plan.page.text.as_str(), values(&plan.page)).await?;
+    let rows = conn
+        .exec(plan.page.text.as_str(), values(&plan.page))
+        .await?;
     Ok(Answer { count, rows })
 }
 

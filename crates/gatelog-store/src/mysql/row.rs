@@ -45,7 +45,7 @@ fn text(value: Value) -> Option<String> {
     (!text.is_empty() && text != "-").then_some(text)
 }
 
-fn integer(value: &Value) -> Option<i64> {
+pub(super) fn integer(value: &Value) -> Option<i64> {
     match value {
         Value::Int(number) => Some(*number),
         Value::UInt(number) => i64::try_from(*number).ok(),
@@ -57,9 +57,15 @@ fn integer(value: &Value) -> Option<i64> {
             .trim()
             .parse()
             .ok(),
-        #[expect(clippy::cast_possible_truncation, reason = "the whole part is what is asked for")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the whole part is what is asked for"
+        )]
         Value::Double(number) => Some(*number as i64),
-        #[expect(clippy::cast_possible_truncation, reason = "the whole part is what is asked for")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the whole part is what is asked for"
+        )]
         Value::Float(number) => Some(*number as i64),
         Value::NULL | Value::Date(..) | Value::Time(..) => None,
     }
@@ -83,7 +89,12 @@ pub(super) fn moment(value: &Value) -> Option<Timestamp> {
     match value {
         Value::Date(year, month, day, hour, minute, second, micros) => {
             let moment = NaiveDate::from_ymd_opt((*year).into(), (*month).into(), (*day).into())?
-                .and_hms_micro_opt((*hour).into(), (*minute).into(), (*second).into(), *micros)?;
+                .and_hms_micro_opt(
+                (*hour).into(),
+                (*minute).into(),
+                (*second).into(),
+                *micros,
+            )?;
             Some(Timestamp::from_micros(moment.and_utc().timestamp_micros()))
         }
         Value::Int(seconds) => Some(Timestamp::from_micros(seconds.saturating_mul(1_000_000))),
@@ -135,12 +146,21 @@ mod tests {
     #[test]
     fn every_form_of_a_value_is_read() {
         let moment = Some(Timestamp::from_millis(1_774_231_801_000));
-        assert_eq!(super::moment(&Value::Date(2026, 3, 23, 2, 10, 1, 0)), moment);
+        assert_eq!(
+            super::moment(&Value::Date(2026, 3, 23, 2, 10, 1, 0)),
+            moment
+        );
         assert_eq!(super::moment(&Value::Int(1_774_231_801)), moment);
-        assert_eq!(super::moment(&Value::Bytes("2026-03-23 02:10:01".into())), moment);
+        assert_eq!(
+            super::moment(&Value::Bytes("2026-03-23 02:10:01".into())),
+            moment
+        );
         assert_eq!(integer(&Value::Bytes("12.50".into())), Some(12));
         assert_eq!(float(&Value::Bytes("2.5".into())), Some(2.5));
-        let read = headers(Field::RequestHeaders, Value::Bytes(br#"{"a":["b","c"]}"#.to_vec()));
+        let read = headers(
+            Field::RequestHeaders,
+            Value::Bytes(br#"{"a":["b","c"]}"#.to_vec()),
+        );
         let pairs: Vec<_> = read.as_ref().unwrap().iter().collect();
         assert_eq!(pairs, [("a", "b"), ("a", "c")]);
     }

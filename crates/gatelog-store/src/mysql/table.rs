@@ -15,7 +15,7 @@ use gatelog_record::Field;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
-use super::column::{self, Class, Column, quoted};
+use super::column::{self, Class, Column, Demand, quoted};
 use super::connection::{rows, within};
 use super::error::{Failure, unusable};
 use crate::Result;
@@ -50,8 +50,11 @@ impl Table {
 
     /// The table to write to, which is made if there is none.
     pub(super) async fn ensure(conn: &mut Conn, name: &str, limit: Duration) -> Result<Self> {
-        let failed = |failure: Failure| failure.into_error(&format!("looking for the table {name}"));
-        let mut table = within(limit, Self::read(conn, name)).await.map_err(failed)?;
+        let failed =
+            |failure: Failure| failure.into_error(&format!("looking for the table {name}"));
+        let mut table = within(limit, Self::read(conn, name))
+            .await
+            .map_err(failed)?;
         if table.is_none() {
             let statement = CREATE.replacen("access_logs", &quoted(name), 1);
             within(limit, conn.query_drop(statement))
@@ -60,10 +63,12 @@ impl Table {
                     failure.into_error(&format!("creating the table {name}, which is missing"))
                 })?;
             tracing::info!(table = name, "the table was missing and is created");
-            table = within(limit, Self::read(conn, name)).await.map_err(failed)?;
+            table = within(limit, Self::read(conn, name))
+                .await
+                .map_err(failed)?;
         }
-        let table = table
-            .ok_or_else(|| unusable(format!("the account does not see the table {name}")))?;
+        let table =
+            table.ok_or_else(|| unusable(format!("the account does not see the table {name}")))?;
         table.check()?;
         Ok(table)
     }
@@ -77,14 +82,20 @@ impl Table {
                      (DATETIME, TIMESTAMP, or BIGINT for seconds since 1970)"
                 )));
             }
-            Some(column) if !column.writable => {
-                return Err(unusable(format!("the table {name} computes its start_time")));
+            Some(column) if column.demand == Demand::Nothing => {
+                return Err(unusable(format!(
+                    "the table {name} computes its start_time"
+                )));
             }
             Some(_) => {}
         }
         let unknown = self.columns.iter().find(|column| {
-            let without_value = column.key || column.class == Class::Other;
-            column.writable && !column.optional && column.field.is_none() && without_value
+            column.field.is_none()
+                && match column.demand {
+                    Demand::Nothing | Demand::Optional => false,
+                    Demand::Value => column.class == Class::Other,
+                    Demand::UniqueValue => true,
+                }
         });
         unknown.map_or(Ok(()), |column| {
             Err(unusable(format!(
@@ -106,8 +117,10 @@ impl Table {
 
     /// The columns that a row gives values for.
     pub(super) fn written(&self) -> impl Iterator<Item = &Column> {
-        self.columns.iter().filter(|column| {
-            column.writable && (!column.optional || column.field.is_some())
+        self.columns.iter().filter(|column| match column.demand {
+            Demand::Nothing => false,
+            Demand::Optional => column.field.is_some(),
+            Demand::Value | Demand::UniqueValue => true,
         })
     }
 

@@ -212,7 +212,13 @@ fn write_text(text: &str, limits: &Limits, out: &mut Vec<u8>) -> Fit {
     } else {
         let replaced: String = cut
             .chars()
-            .map(|character| if limits.charset.has(character) { character } else { '?' })
+            .map(|character| {
+                if limits.charset.has(character) {
+                    character
+                } else {
+                    '?'
+                }
+            })
             .collect();
         quote(&replaced, out);
         fit = Fit::Changed;
@@ -247,7 +253,10 @@ fn cut<'t>(text: &'t str, limits: &Limits) -> &'t str {
 pub(super) fn quote(text: &str, out: &mut Vec<u8>) {
     out.push(b'\'');
     let mut rest = text.as_bytes();
-    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'\'' | b'\\' | 0)) {
+    while let Some(at) = rest
+        .iter()
+        .position(|byte| matches!(byte, b'\'' | b'\\' | 0))
+    {
         let Some((head, [special, tail @ ..])) = rest.split_at_checked(at) else {
             break;
         };
@@ -276,7 +285,9 @@ fn headers_json(column: &Column, headers: &Headers<'_>) -> String {
     json::write(&alone, &mut text);
     // The record is `{"name":` headers `}`.
     let head = field.name().len() + 4;
-    text.get(head..text.len() - 1).unwrap_or_default().to_owned()
+    text.get(head..text.len() - 1)
+        .unwrap_or_default()
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -285,6 +296,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::mysql::column::Demand;
 
     const NOW: Timestamp = Timestamp::from_millis(1_774_231_801_217);
 
@@ -294,9 +306,11 @@ mod tests {
             field: Some(field),
             class,
             nullable,
-            writable: true,
-            optional: nullable,
-            key: false,
+            demand: if nullable {
+                Demand::Optional
+            } else {
+                Demand::Value
+            },
         }
     }
 
@@ -347,12 +361,24 @@ mod tests {
             sample_weight: Some(2.5),
             ..AccessRecord::default()
         };
-        let int = Class::Integer { min: i32::MIN.into(), max: i32::MAX.into() };
+        let int = Class::Integer {
+            min: i32::MIN.into(),
+            max: i32::MAX.into(),
+        };
         let of = |field, class| written(&record, &column(field, class, false));
-        assert_eq!(of(Field::Duration, int.clone()), ("2147483647".to_owned(), true));
-        assert_eq!(of(Field::UpstreamServiceTime, int.clone()), ("12".to_owned(), false));
+        assert_eq!(
+            of(Field::Duration, int.clone()),
+            ("2147483647".to_owned(), true)
+        );
+        assert_eq!(
+            of(Field::UpstreamServiceTime, int.clone()),
+            ("12".to_owned(), false)
+        );
         assert_eq!(of(Field::StartTime, int), ("2147483647".to_owned(), true));
-        assert_eq!(of(Field::SampleWeight, Class::Float), ("2.5e0".to_owned(), false));
+        assert_eq!(
+            of(Field::SampleWeight, Class::Float),
+            ("2.5e0".to_owned(), false)
+        );
         assert_eq!(
             of(Field::StartTime, Class::DateTime { digits: 3 }),
             ("'2100-01-01 00:00:00.999'".to_owned(), false)
@@ -368,14 +394,20 @@ mod tests {
         let empty = AccessRecord::default();
         let of = |field, class, nullable| written(&empty, &column(field, class, nullable)).0;
         let int = Class::Integer { min: 0, max: 9 };
-        let seconds = Class::Integer { min: 0, max: i64::MAX };
+        let seconds = Class::Integer {
+            min: 0,
+            max: i64::MAX,
+        };
         assert_eq!(of(Field::Path, varchar(9), true), "NULL");
         assert_eq!(of(Field::Path, varchar(9), false), "''");
         assert_eq!(of(Field::AiLog, varchar(9), false), "'{}'");
         assert_eq!(of(Field::AiLog, Class::Json, false), "'{}'");
         assert_eq!(of(Field::Duration, int, false), "0");
         assert_eq!(of(Field::StartTime, seconds, false), "1774231801");
-        assert_eq!(of(Field::StartTime, Class::DateTime { digits: 3 }, true), "NULL");
+        assert_eq!(
+            of(Field::StartTime, Class::DateTime { digits: 3 }, true),
+            "NULL"
+        );
         assert_eq!(
             of(Field::StartTime, Class::DateTime { digits: 3 }, false),
             "'2026-03-23 02:10:01.217'"
@@ -439,7 +471,7 @@ mod tests {
             let cut = cut(&text, &limits);
             prop_assert!(text.starts_with(cut));
             prop_assert!(cut.chars().count() <= chars && cut.len() <= bytes);
-            let next = text[cut.len()..].chars().next();
+            let next = text.strip_prefix(cut).and_then(|rest| rest.chars().next());
             let as_much_as_fits = next.is_none_or(|next| {
                 cut.chars().count() == chars || cut.len() + next.len_utf8() > bytes
             });

@@ -85,7 +85,9 @@ impl Fixture {
             let paths = path.read_dir().unwrap();
             paths.map(|entry| entry.unwrap().path()).collect::<Vec<_>>()
         };
-        let directories = entries(&self.root()).into_iter().filter(|path| path.is_dir());
+        let directories = entries(&self.root())
+            .into_iter()
+            .filter(|path| path.is_dir());
         let mut files: Vec<_> = directories.flat_map(|path| entries(&path)).collect();
         files.sort();
         files

@@ -270,15 +270,23 @@ fn write_reply(mut to: &TcpStream, request: &Request, reply: &Reply) -> std::io:
     if matches!(reply.body, Body::HangUp) {
         return Ok(false);
     }
+    let length;
+    let framing = match &reply.body {
+        Body::Whole(body) => {
+            length = body.len().to_string();
+            Some(("content-length", length.as_str()))
+        }
+        Body::Chunks(_) => Some(("transfer-encoding", "chunked")),
+        Body::Empty if matches!(reply.status, 204 | 304) => None,
+        Body::Empty | Body::HangUp => Some(("content-length", "0")),
+    };
     let mut head = format!("HTTP/1.1 {} Sample\r\n", reply.status);
-    for (name, value) in &reply.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    match &reply.body {
-        Body::Whole(body) => head.push_str(&format!("content-length: {}\r\n", body.len())),
-        Body::Chunks(_) => head.push_str("transfer-encoding: chunked\r\n"),
-        Body::Empty if matches!(reply.status, 204 | 304) => {}
-        Body::Empty | Body::HangUp => head.push_str("content-length: 0\r\n"),
+    let own = reply
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
+    for (name, value) in own.chain(framing) {
+        head.extend([name, ": ", value, "\r\n"]);
     }
     head.push_str("\r\n");
     to.write_all(head.as_bytes())?;

@@ -30,7 +30,7 @@ const LARGE_BYTES: usize = 256 << 10;
 pub const LARGE_AT_ONCE: usize = 2;
 
 /// How long a sender may take to send a body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+const BODY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Answers `POST /ingest`.
 pub async fn ingest(

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 const HEAD_BYTES: usize = 64 << 10;
 
 /// How long a head may take, idle time before it included.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
+const HEAD_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// How long requests may take to finish when the process ends.
 const GRACE: Duration = Duration::from_secs(10);

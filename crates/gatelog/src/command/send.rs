@@ -83,7 +83,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 /// The address with `/ingest` where it names no path.
 fn ingest_url(url: &Uri) -> Option<Uri> {
     let mut parts = url.clone().into_parts();
-    if parts.scheme.as_ref().map(|scheme| scheme.as_str()) != Some("http") {
+    if parts.scheme.as_ref().map(axum::http::uri::Scheme::as_str) != Some("http") {
         return None;
     }
     if url.path() == "/" {

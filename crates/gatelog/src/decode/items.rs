@@ -227,7 +227,7 @@ mod tests {
         }
 
         #[test]
-        fn good_lines_survive_any_bad_line_between_them(bad in r#"[^\n{]{0,20}|\{[^\n{]{0,20}"#) {
+        fn good_lines_survive_any_bad_line_between_them(bad in r"[^\n{]{0,20}|\{[^\n{]{0,20}") {
             let body = format!("{{\"method\":\"A\"}}\n{bad}\n{{\"method\":\"B\"}}\n");
             let found = methods(&body);
             prop_assert!(found.starts_with('A') && found.ends_with('B'), "{found}");

@@ -153,3 +153,17 @@ fn the_go_collectors_port_variable_works() {
     child.wait().unwrap();
     assert_eq!(posted.unwrap(), 200);
 }
+
+#[test]
+fn every_example_is_valid() {
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
+    let files: Vec<_> = fs::read_dir(examples)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    assert!(files.len() >= 3);
+    for file in files {
+        let output = gatelog(&["check", file.to_str().unwrap()]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+}

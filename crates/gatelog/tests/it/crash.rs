@@ -60,7 +60,7 @@ fn after_kill_9_under_load_every_acknowledged_record_is_stored_once() {
         .into_iter()
         .flatten()
         .collect();
-    wait::until("the store to catch up", Duration::from_secs(60), || {
+    wait::until("the store to catch up", Duration::from_mins(1), || {
         let (status, ready) = gatelog.get("/ready").unwrap();
         let total = gatelog.query("page_size=1").unwrap()["total"]
             .as_u64()

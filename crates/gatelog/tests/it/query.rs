@@ -58,8 +58,8 @@ fn every_filter_narrows_the_rows_to_those_that_fit() {
         assert_eq!(found["total"], json!(expected), "{field}={text}");
         assert!(expected > 0 && found["logs"][0][field] == *value);
     }
-    let with = |keep: &dyn Fn(&Value) -> bool| rows.iter().filter(|row| keep(row)).count();
-    let total = |query: &str| service.query(query).unwrap()["total"].as_u64().unwrap() as usize;
+    let with = |keep: &dyn Fn(&Value) -> bool| json!(rows.iter().filter(|row| keep(row)).count());
+    let total = |query: &str| service.query(query).unwrap()["total"].clone();
     let path = |row: &Value, part: &str| row["path"].as_str().unwrap().contains(part);
     assert_eq!(total("path=n%3D12"), with(&|row| path(row, "n=12")));
     assert_eq!(total("path=%25"), 0, "a percent sign means itself");
@@ -79,7 +79,7 @@ fn every_filter_narrows_the_rows_to_those_that_fit() {
     );
     assert_eq!(
         total("start=2026-03-23T02:10:01.217Z&end=2026-03-23T02:10:01.217Z"),
-        250
+        json!(250)
     );
     assert_eq!(total("start=2026-03-23T02:10:02Z"), 0);
     assert_eq!(total("end_time=2026-03-23%2002:10:01"), 0);

@@ -2,7 +2,7 @@
 
 use datafusion::functions_aggregate::expr_fn::{count, sum};
 use datafusion::logical_expr::{ident, lit};
-use gatelog_record::Field;
+use gatelog_record::{AccessRecord, Field};
 
 use super::super::failure::Failure;
 use super::super::rows;
@@ -31,6 +31,16 @@ impl Count {
     pub(super) fn estimate(&self) -> Option<f64> {
         let plain = (self.rows - self.weighted_rows.min(self.rows)) as f64;
         (self.weighted_rows > 0).then_some(plain + self.weight)
+    }
+
+    /// Counts rows that are at hand.
+    pub(super) fn of(records: &[AccessRecord<'_>]) -> Self {
+        let weights = || records.iter().filter_map(|record| record.sample_weight);
+        Self {
+            rows: records.len() as u64,
+            weighted_rows: weights().count() as u64,
+            weight: weights().sum(),
+        }
     }
 
     fn add(&mut self, other: Self) {

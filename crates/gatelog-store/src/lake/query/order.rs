@@ -176,9 +176,7 @@ pub(super) fn may_hold_rows_behind(cursor: &Cursor, file: &StoredFile) -> bool {
 fn value(cursor: &Cursor) -> Option<Expr> {
     match (&cursor.value, cursor.sort.field.kind()) {
         (CursorValue::Integer(number), Kind::Integer) => Some(lit(*number)),
-        (CursorValue::Integer(micros), Kind::Time) => {
-            Some(moment(Timestamp::from_micros(*micros)))
-        }
+        (CursorValue::Integer(micros), Kind::Time) => Some(moment(Timestamp::from_micros(*micros))),
         (CursorValue::Integer(bits), Kind::Float) => {
             Some(lit(f64::from_bits(bits.cast_unsigned())))
         }

@@ -45,7 +45,9 @@ fn lake(root: &Path) -> (Planner, Snapshot) {
 /// The sum of a metric over the plan; of one that tells what was passed over, that.
 fn metric(plan: &dyn ExecutionPlan, name: &str) -> usize {
     let own = plan.metrics().map_or(0, |metrics| {
-        let of_name = metrics.iter().filter(|metric| metric.value().name() == name);
+        let of_name = metrics
+            .iter()
+            .filter(|metric| metric.value().name() == name);
         of_name
             .map(|metric| match metric.value() {
                 MetricValue::PruningMetrics {
@@ -104,7 +106,9 @@ async fn the_newest_rows_are_found_without_opening_the_older_files() {
     };
     let frame = planner
         .read(scan(&snapshot.files), Vec::new())
-        .and_then(|all| Ok(all.select(order::columns(sort.field).map(|field| ident(field.name())))?))
+        .and_then(
+            |all| Ok(all.select(order::columns(sort.field).map(|field| ident(field.name())))?),
+        )
         .and_then(|keys| Ok(keys.sort(order::sorting(sort))?.limit(0, Some(11))?));
     let (rows, plan) = run(frame.unwrap()).await;
     assert_eq!(rows, 11);
@@ -141,7 +145,10 @@ async fn files_outside_the_asked_time_are_not_opened() {
     let (planner, snapshot) = lake(root.path());
     let day = |day: i64| Timestamp::from_millis(day * DAY_MILLIS);
     for file in snapshot.files.iter() {
-        if ["1970-01-03", "1970-01-04"].iter().all(|day| file.partition != *day) {
+        if ["1970-01-03", "1970-01-04"]
+            .iter()
+            .all(|day| file.partition != *day)
+        {
             std::fs::remove_file(file.path(root.path())).unwrap();
         }
     }

@@ -11,8 +11,8 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit,
 };
 
-static CONTAINS: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| TextTest::new(Test::Contains).into());
-static HAS_FLAG: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| TextTest::new(Test::HasFlag).into());
+static CONTAINS: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| TextTest::function(Test::Contains));
+static HAS_FLAG: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| TextTest::function(Test::HasFlag));
 
 /// The text of `column` has `part` in it, every character meaning itself.
 pub(super) fn contains(column: Expr, part: &str) -> Expr {
@@ -38,13 +38,13 @@ enum Test {
 }
 
 impl TextTest {
-    fn new(test: Test) -> ScalarUDF {
+    fn function(test: Test) -> Arc<ScalarUDF> {
         let texts = vec![DataType::Utf8, DataType::Utf8];
-        Self {
+        let test = Self {
             test,
             signature: Signature::exact(texts, Volatility::Immutable),
-        }
-        .into()
+        };
+        Arc::new(test.into())
     }
 }
 
@@ -70,8 +70,10 @@ impl ScalarUDFImpl for TextTest {
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let rows = arguments.number_rows;
-        let [texts, ColumnarValue::Scalar(ScalarValue::Utf8(Some(wanted)))] =
-            arguments.args.as_slice()
+        let [
+            texts,
+            ColumnarValue::Scalar(ScalarValue::Utf8(Some(wanted))),
+        ] = arguments.args.as_slice()
         else {
             return internal_err!("{} takes a column and a constant text", self.name());
         };

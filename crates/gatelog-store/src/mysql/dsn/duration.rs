@@ -12,8 +12,12 @@ pub(super) fn parse(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut total = Duration::ZERO;
     while !rest.is_empty() || text.is_empty() {
-        let (number, tail) = split(rest, |character| character.is_ascii_digit() || character == '.')?;
-        let (unit, next) = split(tail, |character| !character.is_ascii_digit() && character != '.')?;
+        let (number, tail) = split(rest, |character| {
+            character.is_ascii_digit() || character == '.'
+        })?;
+        let (unit, next) = split(tail, |character| {
+            !character.is_ascii_digit() && character != '.'
+        })?;
         let seconds = match unit {
             "ns" => 1e-9,
             "us" | "µs" | "μs" => 1e-6,
@@ -55,9 +59,15 @@ mod tests {
             (".5s", 500_000_000),
             ("2us3ns", 2003),
         ] {
-            assert_eq!(parse(text), Some(Duration::from_nanos(nanoseconds)), "{text}");
+            assert_eq!(
+                parse(text),
+                Some(Duration::from_nanos(nanoseconds)),
+                "{text}"
+            );
         }
-        for text in ["", "5", "s", "1 s", "-1s", "+1s", "1d", ".s", "1..2s", "1e3s", "9e999h"] {
+        for text in [
+            "", "5", "s", "1 s", "-1s", "+1s", "1d", ".s", "1..2s", "1e3s", "9e999h",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

@@ -65,7 +65,11 @@ fn leftovers_of_a_crash_are_deleted() {
     // Their numbers are not given again.
     fixture.write(&records(10..20), 200).unwrap();
     fixture.flush().unwrap();
-    assert!(fixture.files().contains(&day.join("9.parquet")), "{:?}", fixture.files());
+    assert!(
+        fixture.files().contains(&day.join("9.parquet")),
+        "{:?}",
+        fixture.files()
+    );
     assert_eq!(fixture.total(), 20);
 }
 
@@ -80,7 +84,10 @@ fn a_missing_file_is_named_and_nothing_is_written_until_it_is_back() {
     fixture.restart();
     let error = fixture.open().unwrap_err();
     assert!(matches!(error, Error::Unusable { .. }), "{error}");
-    assert!(error.to_string().contains("1.parquet is missing (10 rows)"), "{error}");
+    assert!(
+        error.to_string().contains("1.parquet is missing (10 rows)"),
+        "{error}"
+    );
     fixture.write(&records(10..20), 200).unwrap_err();
     fs::rename(&elsewhere, &file).unwrap();
     assert_eq!(fixture.open().unwrap(), Some(100));
@@ -91,7 +98,9 @@ fn a_missing_file_is_named_and_nothing_is_written_until_it_is_back() {
 fn files_without_their_catalogue_are_not_touched() {
     let mut fixture = Fixture::new(Config::default());
     for number in 0..10 {
-        fixture.write(&records(number..number + 1), number + 1).unwrap();
+        fixture
+            .write(&records(number..number + 1), number + 1)
+            .unwrap();
         fixture.flush().unwrap();
     }
     fixture.lake = None;

@@ -26,8 +26,14 @@ fn wait_for_commit(fixture: &Fixture, end: u64, mut nudge: impl FnMut()) {
 #[test]
 fn full_memory_goes_to_files_by_itself() {
     for config in [
-        Config { flush_rows: 20, ..Config::default() },
-        Config { flush_bytes: 15_000, ..Config::default() },
+        Config {
+            flush_rows: 20,
+            ..Config::default()
+        },
+        Config {
+            flush_bytes: 15_000,
+            ..Config::default()
+        },
     ] {
         let fixture = Fixture::new(config);
         fixture.write(&records(0..10), 1).unwrap();
@@ -45,7 +51,10 @@ fn old_rows_go_to_files_when_there_is_nothing_to_write() {
         ..Config::default()
     });
     fixture.write(&records(0..10), 1).unwrap();
-    let due_only = || fixture.runtime.block_on(fixture.lake().flush(false)).unwrap();
+    let due_only = || {
+        let flushed = fixture.runtime.block_on(fixture.lake().flush(false));
+        flushed.unwrap();
+    };
     due_only();
     assert_eq!(fixture.lake().committed(), 0);
     wait_for_commit(&fixture, 1, due_only);
@@ -67,8 +76,14 @@ fn a_record_without_an_id_is_refused_and_its_neighbours_are_kept() {
     let fixture = Fixture::new(Config::default());
     let mut batch = records(0..3);
     batch[1].record_id = None;
-    let rejected = fixture.runtime.block_on(fixture.lake().write(&batch, 1)).unwrap();
-    assert_eq!(rejected.iter().map(|one| one.index).collect::<Vec<_>>(), [1]);
+    let rejected = fixture
+        .runtime
+        .block_on(fixture.lake().write(&batch, 1))
+        .unwrap();
+    assert_eq!(
+        rejected.iter().map(|one| one.index).collect::<Vec<_>>(),
+        [1]
+    );
     assert_eq!(fixture.total(), 2);
 }
 
@@ -90,13 +105,18 @@ fn start_times_from_outside_do_not_decide_how_many_files_there_are() {
 #[test]
 fn a_query_sees_each_row_once_while_rows_are_written_and_stored() {
     const BATCH: u64 = 10;
-    let fixture = Fixture::new(Config { flush_rows: 45, ..Config::default() });
+    let fixture = Fixture::new(Config {
+        flush_rows: 45,
+        ..Config::default()
+    });
     let (begun, done) = (AtomicU64::new(0), AtomicU64::new(0));
     let finished = AtomicBool::new(false);
     let lake = fixture.lake();
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .build()
+                .unwrap();
             for number in 0..60 {
                 let batch = records(number * BATCH..(number + 1) * BATCH);
                 begun.store((number + 1) * BATCH, Ordering::SeqCst);
@@ -105,7 +125,10 @@ fn a_query_sees_each_row_once_while_rows_are_written_and_stored() {
             }
             finished.store(true, Ordering::SeqCst);
         });
-        let query = Query { page_size: 1000, ..Query::default() };
+        let query = Query {
+            page_size: 1000,
+            ..Query::default()
+        };
         let mut last = false;
         while !last {
             last = finished.load(Ordering::SeqCst);
@@ -113,7 +136,10 @@ fn a_query_sees_each_row_once_while_rows_are_written_and_stored() {
             let page = fixture.query(&query);
             let after = begun.load(Ordering::SeqCst);
             let total = page.total.unwrap();
-            assert!((before..=after).contains(&total), "{before} <= {total} <= {after}");
+            assert!(
+                (before..=after).contains(&total),
+                "{before} <= {total} <= {after}"
+            );
             assert_eq!(total % BATCH, 0, "a write is seen whole or not at all");
             let mut ids: Vec<_> = page.records.iter().map(|row| row.record_id).collect();
             assert_eq!(ids.len() as u64, total);

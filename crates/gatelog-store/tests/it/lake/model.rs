@@ -9,7 +9,12 @@ use gatelog_store::{Condition, Query, Sort};
 pub(super) fn rows(all: &[AccessRecord<'static>], query: &Query) -> Vec<AccessRecord<'static>> {
     let mut rows: Vec<_> = all
         .iter()
-        .filter(|record| query.conditions.iter().all(|condition| fits(record, condition)))
+        .filter(|record| {
+            query
+                .conditions
+                .iter()
+                .all(|condition| fits(record, condition))
+        })
         .cloned()
         .collect();
     rows.sort_by(|left, right| compare(left, right, query.sort));
@@ -19,7 +24,11 @@ pub(super) fn rows(all: &[AccessRecord<'static>], query: &Query) -> Vec<AccessRe
 /// How many requests the rows stand for.
 pub(super) fn estimate(rows: &[AccessRecord<'_>]) -> Option<f64> {
     rows.iter().find_map(|row| row.sample_weight)?;
-    Some(rows.iter().map(|row| row.sample_weight.unwrap_or(1.0)).sum())
+    Some(
+        rows.iter()
+            .map(|row| row.sample_weight.unwrap_or(1.0))
+            .sum(),
+    )
 }
 
 fn text<'r>(record: &'r AccessRecord<'_>, field: Field) -> Option<&'r str> {
@@ -61,7 +70,13 @@ fn fits(record: &AccessRecord<'_>, condition: &Condition) -> bool {
 }
 
 fn compare(left: &AccessRecord<'_>, right: &AccessRecord<'_>, sort: Sort) -> Ordering {
-    let turn = |order: Ordering| if sort.descending { order.reverse() } else { order };
+    let turn = |order: Ordering| {
+        if sort.descending {
+            order.reverse()
+        } else {
+            order
+        }
+    };
     let by_value = match (left.get(sort.field), right.get(sort.field)) {
         (Some(left), Some(right)) => turn(compare_values(left, right)),
         (left, right) => left.is_none().cmp(&right.is_none()),

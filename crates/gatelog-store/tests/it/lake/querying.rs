@@ -9,8 +9,7 @@ use proptest::test_runner::{Config as Cases, TestRunner};
 
 use super::{Fixture, NOON, model, records};
 
-const SAMPLES: &str =
-    include_str!("../../../../gatelog-record/testdata/sample_records.jsonl");
+const SAMPLES: &str = include_str!("../../../../gatelog-record/testdata/sample_records.jsonl");
 
 const ROWS: u64 = 240;
 
@@ -20,17 +19,17 @@ fn various() -> Vec<AccessRecord<'static>> {
     const FLAGS: [&str; 5] = ["UF", "UF,URX", "URX", "UFX", "DC,UF"];
     const PATHS: [&str; 6] = ["/a%b", "/a_b", "/aXb", "/a\\b", "/ä/日本", "/a%b/long"];
     let mut all = records(0..ROWS);
-    for (number, record) in (0u64..).zip(&mut all) {
-        let start = NOON + (number / 7 % 5 * 60_000_000 + number % 3).cast_signed();
+    for (number, record) in all.iter_mut().enumerate() {
+        let start = NOON + [0, 1, 2, 3, 4][number / 7 % 5] * 60_000_000 + [0, 1, 2][number % 3];
         record.start_time = (number % 23 != 5).then(|| Timestamp::from_millis(start));
-        record.response_flags = FLAGS.get(number as usize % 9).map(|&flags| flags.into());
-        record.path = PATHS.get(number as usize % 7).map(|&path| path.into());
-        record.sample_weight = (number % 11 == 0).then_some(1.5 + (number % 4) as f64);
+        record.response_flags = FLAGS.get(number % 9).map(|&flags| flags.into());
+        record.path = PATHS.get(number % 7).map(|&path| path.into());
+        record.sample_weight = (number % 11 == 0).then_some([1.5, 2.5, 3.0, 10.0][number % 4]);
         if number % 4 == 0 {
             record.duration = None;
             record.consumer = None;
         }
-        record.response_code = Some([200, 404, 503][number as usize % 3]);
+        record.response_code = Some([200, 404, 503][number % 3]);
     }
     all
 }
@@ -81,12 +80,26 @@ fn any_condition() -> impl Strategy<Value = Condition> {
         Field::Path,
     ]);
     let words = prop::sample::select(vec![
-        "", "%", "_", "a_b", "a%", "/a", "/a\\", "\\", "team-a", "UF", "日", "qwen3-max", "{",
+        "",
+        "%",
+        "_",
+        "a_b",
+        "a%",
+        "/a",
+        "/a\\",
+        "\\",
+        "team-a",
+        "UF",
+        "日",
+        "qwen3-max",
+        "{",
     ]);
     let text = (text_field, 0..all.len(), words, any::<bool>()).prop_map(
         move |(field, row, word, own)| {
             let value = match all[row].get(field) {
-                Some(gatelog_record::Value::Text(text) | gatelog_record::Value::Json(text)) if own => {
+                Some(gatelog_record::Value::Text(text) | gatelog_record::Value::Json(text))
+                    if own =>
+                {
                     text.to_owned()
                 }
                 _ => word.to_owned(),
@@ -126,16 +139,21 @@ fn any_query() -> impl Strategy<Value = Query> {
     (
         prop::collection::vec(any_condition(), 0..3),
         (sort, any::<bool>()),
-        (1..5u32, prop::sample::select(vec![0, 1, 10, 60, 1000u32])),
+        (
+            1..5u32,
+            prop::sample::select(vec![0, 1, 10, 60, 75, 1000u32]),
+        ),
         any::<bool>(),
     )
-        .prop_map(|(conditions, (field, descending), (page, page_size), count)| Query {
-            conditions,
-            sort: Sort { field, descending },
-            paging: Paging::Number(page),
-            page_size,
-            count,
-        })
+        .prop_map(
+            |(conditions, (field, descending), (page, page_size), count)| Query {
+                conditions,
+                sort: Sort { field, descending },
+                paging: Paging::Number(page),
+                page_size,
+                count,
+            },
+        )
 }
 
 fn compare_with_the_model(place: Place) {
@@ -150,7 +168,9 @@ fn compare_with_the_model(place: Place) {
         .run(&any_query(), |query| {
             let expected = model::rows(&all, &query);
             let page = fixture.query(&query);
-            let Paging::Number(number) = query.paging else { unreachable!() };
+            let Paging::Number(number) = query.paging else {
+                unreachable!()
+            };
             let size = query.page_size as usize;
             let skipped = (number as usize - 1) * size;
             let rows: Vec<_> = expected.iter().skip(skipped).take(size).cloned().collect();
@@ -163,11 +183,14 @@ fn compare_with_the_model(place: Place) {
             let difference = page.estimated_total.unwrap_or(0.0) - estimate.unwrap_or(0.0);
             prop_assert!(difference.abs() < 1e-6);
             // From here on by cursor.
-            if size >= 10 {
+            if size >= 60 {
                 let mut rows = page.records;
                 let mut next = page.next;
                 while let Some(cursor) = next {
-                    let query = Query { paging: Paging::After(cursor), ..query.clone() };
+                    let query = Query {
+                        paging: Paging::After(cursor),
+                        ..query.clone()
+                    };
                     let page = fixture.query(&query);
                     prop_assert!(!page.records.is_empty());
                     rows.extend(page.records);
@@ -202,7 +225,10 @@ fn every_field_gives_an_order() {
     let fixture = filled(&all, Place::Both);
     for (place, &field) in Field::ALL.iter().enumerate() {
         let query = Query {
-            sort: Sort { field, descending: place % 2 == 0 },
+            sort: Sort {
+                field,
+                descending: place % 2 == 0,
+            },
             page_size: 150,
             count: false,
             ..Query::default()
@@ -210,7 +236,10 @@ fn every_field_gives_an_order() {
         let expected = model::rows(&all, &query);
         let page = fixture.query(&query);
         assert_eq!(page.records, expected[..150], "{}", field.name());
-        let rest = fixture.query(&Query { paging: Paging::After(page.next.unwrap()), ..query });
+        let rest = fixture.query(&Query {
+            paging: Paging::After(page.next.unwrap()),
+            ..query
+        });
         assert_eq!(rest.records, expected[150..], "{}", field.name());
         assert_eq!(rest.next, None);
     }
@@ -231,7 +260,10 @@ fn the_forty_samples_come_back_field_by_field() {
     let fixture = Fixture::new(Config::default());
     fixture.write(&samples, 1).unwrap();
     let query = Query {
-        sort: Sort { field: Field::RecordId, descending: false },
+        sort: Sort {
+            field: Field::RecordId,
+            descending: false,
+        },
         page_size: 100,
         ..Query::default()
     };
@@ -262,14 +294,23 @@ fn pages_far_behind_the_last_row_are_empty() {
         ..Query::default()
     };
     let page = fixture.query(&query);
-    assert_eq!((page.records.len(), page.next, page.total), (0, None, Some(ROWS)));
-    let all = fixture.query(&Query { paging: Paging::Number(1), ..query });
+    assert_eq!(
+        (page.records.len(), page.next, page.total),
+        (0, None, Some(ROWS))
+    );
+    let all = fixture.query(&Query {
+        paging: Paging::Number(1),
+        ..query
+    });
     assert_eq!(all.records.len() as u64, ROWS);
 }
 
 #[test]
 fn a_query_that_nobody_waits_for_leaves_nothing_behind() {
-    let config = Config { concurrent_queries: 1, ..Config::default() };
+    let config = Config {
+        concurrent_queries: 1,
+        ..Config::default()
+    };
     let fixture = Fixture::new(config);
     fixture.write(&records(0..50), 1).unwrap();
     fixture.runtime.block_on(async {

@@ -34,10 +34,16 @@ fn after_an_outage_the_store_opens_again_where_it_was() {
     server.stop().unwrap();
     unavailable(runtime.block_on(store.write(&records, 20)));
     // Whatever follows without opening it again is refused.
-    assert_eq!(unavailable(runtime.block_on(store.write(&records, 20))), "it is not open");
+    assert_eq!(
+        unavailable(runtime.block_on(store.write(&records, 20))),
+        "it is not open"
+    );
     unavailable(runtime.block_on(store.query(&Query::default())));
     let reason = unavailable(runtime.block_on(store.open(JOURNAL)));
-    assert!(reason.contains(&format!("gatelog@tcp(127.0.0.1:{})/logs", server.port())), "{reason}");
+    assert!(
+        reason.contains(&format!("gatelog@tcp(127.0.0.1:{})/logs", server.port())),
+        "{reason}"
+    );
     assert_eq!(store.committed(), 10);
 
     server.resume_service().unwrap();
@@ -61,7 +67,11 @@ fn a_server_that_hangs_is_unavailable_in_time() {
     let writing = unavailable(runtime.block_on(store.write(&records, 10)));
     let opening = unavailable(runtime.block_on(store.open(JOURNAL)));
     // Far below the default of 30 s; the machine may be busy.
-    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        begun.elapsed()
+    );
     assert!(writing.contains("no answer within 1s"), "{writing}");
     assert!(opening.contains("no answer within 1s"), "{opening}");
     server.thaw().unwrap();
@@ -76,7 +86,10 @@ fn what_the_operator_has_to_mend_is_unusable_and_no_password_is_told() {
     server().database("closed").unwrap();
     let wrong = server().dsn_of("gatelog", "sesame-open", "closed");
     let reason = unusable(block_on(store(&wrong).open(JOURNAL)));
-    assert!(reason.contains("Access denied for user 'gatelog'"), "{reason}");
+    assert!(
+        reason.contains("Access denied for user 'gatelog'"),
+        "{reason}"
+    );
     assert!(!reason.contains("sesame"), "{reason}");
     let reason = unusable(block_on(store(&wrong).query(&Query::default())));
     assert!(!reason.contains("sesame"), "{reason}");
@@ -97,7 +110,10 @@ fn what_the_operator_has_to_mend_is_unusable_and_no_password_is_told() {
         .unwrap();
     let reader = server().dsn_of("reader", "r", "empty");
     let reason = unusable(block_on(store(&reader).open(JOURNAL)));
-    assert!(reason.contains("creating the table access_logs"), "{reason}");
+    assert!(
+        reason.contains("creating the table access_logs"),
+        "{reason}"
+    );
     assert!(reason.contains("CREATE command denied"), "{reason}");
 
     block_on(store(&empty).open(JOURNAL)).unwrap();
@@ -126,7 +142,12 @@ fn without_the_right_to_the_position_records_are_stored_at_least_once() {
     let runtime = runtime();
     assert_eq!(runtime.block_on(store.open(JOURNAL)).unwrap(), None);
     assert!(!store.exactly_once());
-    assert_eq!(runtime.block_on(store.write(&standard_records(3), 30)).unwrap(), []);
+    assert_eq!(
+        runtime
+            .block_on(store.write(&standard_records(3), 30))
+            .unwrap(),
+        []
+    );
     assert_eq!(store.committed(), 30);
     // This process remembers; another one does not.
     assert_eq!(runtime.block_on(store.open(JOURNAL)).unwrap(), Some(30));
@@ -139,8 +160,13 @@ fn without_the_right_to_the_position_records_are_stored_at_least_once() {
         .unwrap();
     assert_eq!(runtime.block_on(store.open(JOURNAL)).unwrap(), Some(30));
     assert!(store.exactly_once());
-    runtime.block_on(store.write(&standard_records(1), 40)).unwrap();
-    assert_eq!(block_on(super::store(&writer).open(JOURNAL)).unwrap(), Some(40));
+    runtime
+        .block_on(store.write(&standard_records(1), 40))
+        .unwrap();
+    assert_eq!(
+        block_on(super::store(&writer).open(JOURNAL)).unwrap(),
+        Some(40)
+    );
 }
 
 #[test]
@@ -153,7 +179,9 @@ fn an_engine_without_transactions_is_at_least_once() {
     let runtime = runtime();
     assert_eq!(runtime.block_on(store.open(JOURNAL)).unwrap(), None);
     assert!(!store.exactly_once());
-    runtime.block_on(store.write(&standard_records(3), 30)).unwrap();
+    runtime
+        .block_on(store.write(&standard_records(3), 30))
+        .unwrap();
     assert_eq!(runtime.block_on(store.open(JOURNAL)).unwrap(), Some(30));
     assert_eq!(count("aria"), 3);
 }

@@ -55,7 +55,9 @@ fn fill(
         assert_eq!(store.write(&records, 1).await.unwrap(), []);
     });
     for record in &mut records {
-        record.start_time = record.start_time.map(|time| Timestamp::from_micros(cut(time)));
+        record.start_time = record
+            .start_time
+            .map(|time| Timestamp::from_micros(cut(time)));
     }
     Stored { store, records }
 }
@@ -75,15 +77,27 @@ fn records() -> Vec<AccessRecord<'static>> {
                 Timestamp::from_micros(START.micros() + micros)
             }),
             request_id: Some(format!("{number}").into()),
-            method: text(pick(&[Some("get"), Some("post"), Some("head"), None], number * 7)),
+            method: text(pick(
+                &[Some("get"), Some("post"), Some("head"), None],
+                number * 7,
+            )),
             path: match number % 9 {
                 0 => long("a"),
                 1 => long("b"),
                 _ => text(pick(&PATHS, number / 3)),
             },
-            authority: text(pick(&[Some("a.example"), Some("b.example"), None], number / 2)),
-            response_code: pick(&[Some(200), Some(404), Some(503), Some(0), None], number * 3),
-            response_flags: text(pick(&[None, Some("UF,URX"), Some("UH"), Some("URX")], number)),
+            authority: text(pick(
+                &[Some("a.example"), Some("b.example"), None],
+                number / 2,
+            )),
+            response_code: pick(
+                &[Some(200), Some(404), Some(503), Some(0), None],
+                number * 3,
+            ),
+            response_flags: text(pick(
+                &[None, Some("UF,URX"), Some("UH"), Some("URX")],
+                number,
+            )),
             duration: pick(&[Some(0), Some(5), Some(60_000), None], number / 5),
             upstream_service_time: text(pick(&[Some("5"), Some("12"), None], number)),
             model: text(pick(&[Some("qwen"), Some("gpt"), None], number / 7)),
@@ -115,8 +129,25 @@ fn conditions() -> impl Strategy<Value = Vec<Condition>> {
         Field::ClientIp,
     ]);
     let text = prop::sample::select(vec![
-        "", "-", "/", "/v1", "/v1/chat", "%", "_", "\\", "a_b", "get", "e", "a.example", "qwen", "UF",
-        "URX", "UF,URX", "5", "1", "'",
+        "",
+        "-",
+        "/",
+        "/v1",
+        "/v1/chat",
+        "%",
+        "_",
+        "\\",
+        "a_b",
+        "get",
+        "e",
+        "a.example",
+        "qwen",
+        "UF",
+        "URX",
+        "UF,URX",
+        "5",
+        "1",
+        "'",
     ]);
     let number = prop::sample::select(vec![-1, 0, 5, 12, 200, 404, 503, 60_000]);
     let number_field = prop::sample::select(vec![
@@ -170,12 +201,8 @@ fn sorts() -> impl Strategy<Value = Sort> {
 }
 
 fn fits(record: &AccessRecord<'_>, condition: &Condition) -> bool {
-    let text = |field: Field, fits: &dyn Fn(&str) -> bool| {
-        matches!(record.get(field), Some(Value::Text(text)) if fits(text))
-    };
-    let number = |field: Field, fits: &dyn Fn(i64) -> bool| {
-        matches!(record.get(field), Some(Value::Integer(number)) if fits(number))
-    };
+    let text = |field: Field, fits: &dyn Fn(&str) -> bool| matches!(record.get(field), Some(Value::Text(text)) if fits(text));
+    let number = |field: Field, fits: &dyn Fn(i64) -> bool| matches!(record.get(field), Some(Value::Integer(number)) if fits(number));
     match condition {
         Condition::TextIs(field, is) => text(*field, &|text| text == is),
         Condition::TextContains(field, part) => text(*field, &|text| text.contains(part.as_str())),
@@ -187,9 +214,9 @@ fn fits(record: &AccessRecord<'_>, condition: &Condition) -> bool {
         Condition::IntegerTo(field, to) => number(*field, &|number| number <= *to),
         Condition::From(from) => record.start_time.is_some_and(|time| time >= *from),
         Condition::To(to) => record.start_time.is_some_and(|time| time <= *to),
-        Condition::HasFlag(flag) => {
-            text(Field::ResponseFlags, &|flags| flags.split(',').any(|has| has == flag))
-        }
+        Condition::HasFlag(flag) => text(Field::ResponseFlags, &|flags| {
+            flags.split(',').any(|has| has == flag)
+        }),
     }
 }
 
@@ -217,7 +244,12 @@ fn model(stored: &Stored, query: &Query) -> Vec<String> {
         .records
         .iter()
         .enumerate()
-        .filter(|(_, record)| query.conditions.iter().all(|condition| fits(record, condition)))
+        .filter(|(_, record)| {
+            query
+                .conditions
+                .iter()
+                .all(|condition| fits(record, condition))
+        })
         .collect();
     let Sort { field, descending } = query.sort;
     fitting.sort_by(|(a_index, a), (b_index, b)| {
@@ -360,13 +392,20 @@ fn words_that_others_write_for_nothing_fit_no_condition() {
         (Condition::TextIs(Field::RouteName, "-".to_owned()), 0),
         (Condition::TextContains(Field::RouteName, "-".to_owned()), 1),
         (Condition::TextContains(Field::Model, String::new()), 1),
-        (Condition::TextStartsWith(Field::RouteName, String::new()), 1),
+        (
+            Condition::TextStartsWith(Field::RouteName, String::new()),
+            1,
+        ),
     ] {
         let query = Query {
             conditions: vec![condition],
             ..Query::default()
         };
-        assert_eq!(block_on(store.query(&query)).unwrap().total, Some(total), "{query:?}");
+        assert_eq!(
+            block_on(store.query(&query)).unwrap().total,
+            Some(total),
+            "{query:?}"
+        );
     }
     let page = block_on(store.query(&Query::default())).unwrap();
     assert_eq!(page.records[1].route_name, None);
@@ -386,17 +425,14 @@ fn many_queries_at_once_are_answered_whatever_runtime_they_come_from() {
                     .unwrap();
                 runtime.block_on(async {
                     for _ in 0..5 {
-                        let query = Query::default();
-                        let (a, b, c, d, e, f) = tokio::join!(
-                            stored.store.query(&query),
-                            stored.store.query(&query),
-                            stored.store.query(&query),
-                            stored.store.query(&query),
-                            stored.store.query(&query),
-                            stored.store.query(&query),
-                        );
-                        for page in [a, b, c, d, e, f] {
-                            assert_eq!(page.unwrap().records.len(), 10);
+                        // More than there are connections.
+                        let asked: Vec<_> = (0..6)
+                            .map(|_| {
+                                tokio::spawn(async { stored.store.query(&Query::default()).await })
+                            })
+                            .collect();
+                        for page in asked {
+                            assert_eq!(page.await.unwrap().unwrap().records.len(), 10);
                         }
                     }
                 });

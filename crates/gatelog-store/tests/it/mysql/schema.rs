@@ -66,7 +66,9 @@ fn assert_samples(
     truncated: &[(&str, u64)],
 ) {
     let dsn = server().database(database).unwrap();
-    server().sql(&format!("USE `{database}`; {schema}")).unwrap();
+    server()
+        .sql(&format!("USE `{database}`; {schema}"))
+        .unwrap();
     let store = store(&dsn);
     let records = samples();
     let runtime = runtime();
@@ -93,7 +95,10 @@ fn the_samples_are_stored_in_the_seeds_table() {
             "upstream_transport_failure_reason",
         ];
         let narrow = WIDE.iter().find(|(column, _)| *column == name);
-        narrow.map_or(if texts.contains(&name) { 65_535 } else { 255 }, |(_, chars)| *chars)
+        narrow.map_or(
+            if texts.contains(&name) { 65_535 } else { 255 },
+            |(_, chars)| *chars,
+        )
     };
     assert_samples(
         "samples_a",
@@ -138,11 +143,39 @@ fn the_samples_are_stored_in_the_table_with_epoch_seconds_and_bodies() {
         },
         &CUT_IN_NARROW,
     );
-    let rows = server()
-        .sql("SELECT start_time FROM samples_c.access_logs ORDER BY id LIMIT 1")
-        .unwrap();
-    let seconds = samples()[0].start_time.unwrap().millis() / 1000;
-    assert_eq!(rows[0][0], Some(seconds.to_string()));
+}
+
+/// Reading could undo what writing did wrong, so other programs' eyes look at the times.
+#[test]
+fn times_are_utc_for_every_reader() {
+    let record = &standard_records(1);
+    for (database, schema, expression, expected) in [
+        ("utc_a", table::seed(), "start_time", "2026-03-23 02:10:01"),
+        (
+            "utc_b",
+            table::narrow(),
+            "UNIX_TIMESTAMP(start_time)",
+            "1774231801",
+        ),
+        ("utc_c", table::epoch(), "start_time", "1774231801"),
+        (
+            "utc_own",
+            table::OWN.to_owned(),
+            "start_time",
+            "2026-03-23 02:10:01.217",
+        ),
+    ] {
+        let dsn = server().database(database).unwrap();
+        server().sql(&format!("USE {database}; {schema}")).unwrap();
+        let store = store(&dsn);
+        let runtime = runtime();
+        runtime.block_on(store.open(JOURNAL)).unwrap();
+        runtime.block_on(store.write(record, 1)).unwrap();
+        let rows = server().sql(&format!(
+            "SET time_zone = '-03:00'; SELECT {expression} FROM {database}.access_logs"
+        ));
+        assert_eq!(rows.unwrap(), [[Some(expected.to_owned())]], "{database}");
+    }
 }
 
 /// What the server says about a table: name, type and NULL of each column, in order.
@@ -151,7 +184,10 @@ fn columns(database: &str, name: &str) -> Vec<String> {
         "SELECT CONCAT_WS(' ', column_name, column_type, is_nullable) FROM information_schema.columns \
          WHERE table_schema = '{database}' AND table_name = '{name}' ORDER BY ordinal_position"
     ));
-    rows.unwrap().into_iter().map(|row| row[0].clone().unwrap()).collect()
+    rows.unwrap()
+        .into_iter()
+        .map(|row| row[0].clone().unwrap())
+        .collect()
 }
 
 #[test]
@@ -160,7 +196,9 @@ fn a_missing_table_is_made_as_the_seeds_with_milliseconds_and_a_weight() {
     block_on(store(&dsn).open(JOURNAL)).unwrap();
 
     server().database("seed_itself").unwrap();
-    server().sql(&format!("USE seed_itself; {}", table::seed())).unwrap();
+    server()
+        .sql(&format!("USE seed_itself; {}", table::seed()))
+        .unwrap();
     let mut seeds = columns("seed_itself", "access_logs");
     assert_eq!(seeds[1], "start_time datetime NO");
     "start_time datetime(3) NO".clone_into(&mut seeds[1]);
@@ -172,7 +210,11 @@ fn a_missing_table_is_made_as_the_seeds_with_milliseconds_and_a_weight() {
          WHERE table_schema = 'missing' AND table_name = 'access_logs' AND index_name <> 'PRIMARY'
          ORDER BY index_name",
     );
-    let indexed: Vec<_> = indexes.unwrap().into_iter().map(|row| row[1].clone().unwrap()).collect();
+    let indexed: Vec<_> = indexes
+        .unwrap()
+        .into_iter()
+        .map(|row| row[1].clone().unwrap())
+        .collect();
     assert_eq!(
         indexed.join(" "),
         "api authority consumer instance_id mcp_server method model response_code start_time \
@@ -180,7 +222,11 @@ fn a_missing_table_is_made_as_the_seeds_with_milliseconds_and_a_weight() {
     );
     assert_eq!(
         columns("missing", "gatelog_position"),
-        ["journal char(36) NO", "lane int(11) NO", "position bigint(20) unsigned NO"]
+        [
+            "journal char(36) NO",
+            "lane int(11) NO",
+            "position bigint(20) unsigned NO"
+        ]
     );
     let engines = server().sql(
         "SELECT DISTINCT engine FROM information_schema.tables WHERE table_schema = 'missing'",
@@ -257,17 +303,34 @@ fn a_table_that_others_shaped_is_written_as_far_as_it_goes() {
     );
     assert_eq!(
         store.truncated(),
-        [("method", 1), ("path", 1), ("response_code", 1), ("upstream_service_time", 1)]
+        [
+            ("method", 1),
+            ("path", 1),
+            ("response_code", 1),
+            ("upstream_service_time", 1)
+        ]
     );
 }
 
 #[test]
 fn a_table_without_a_start_time_or_with_a_column_nobody_can_fill_is_unusable() {
     for (database, columns, named) in [
-        ("no_start", "id INT AUTO_INCREMENT PRIMARY KEY, method TEXT", "start_time"),
+        (
+            "no_start",
+            "id INT AUTO_INCREMENT PRIMARY KEY, method TEXT",
+            "start_time",
+        ),
         ("text_start", "start_time VARCHAR(30)", "start_time"),
-        ("key", "tenant INT PRIMARY KEY, start_time DATETIME", "tenant"),
-        ("shape", "start_time DATETIME, place POINT NOT NULL", "place"),
+        (
+            "key",
+            "tenant INT PRIMARY KEY, start_time DATETIME",
+            "tenant",
+        ),
+        (
+            "shape",
+            "start_time DATETIME, place POINT NOT NULL",
+            "place",
+        ),
     ] {
         let dsn = server().database(database).unwrap();
         server()

@@ -18,7 +18,10 @@ pub(super) fn narrow() -> String {
 
 /// C: the newest; seconds since 1970, and bodies.
 pub(super) fn epoch() -> String {
-    later("BIGINT NULL", "request_body MEDIUMTEXT, response_body MEDIUMTEXT,")
+    later(
+        "BIGINT NULL",
+        "request_body MEDIUMTEXT, response_body MEDIUMTEXT,",
+    )
 }
 
 /// Characters of the text columns in B and C.
@@ -62,10 +65,11 @@ pub(super) const WIDE: [(&str, usize); 5] = [
 ];
 
 fn later(start_time: &str, bodies: &str) -> String {
-    let texts: String = NARROW
+    let texts: Vec<String> = NARROW
         .iter()
-        .map(|(name, chars)| format!("{name} VARCHAR({chars}), "))
+        .map(|(name, chars)| format!("{name} VARCHAR({chars}),"))
         .collect();
+    let texts = texts.join(" ");
     format!(
         "CREATE TABLE access_logs (
            id BIGINT AUTO_INCREMENT PRIMARY KEY, start_time {start_time}, {texts}

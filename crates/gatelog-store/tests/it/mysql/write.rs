@@ -73,7 +73,10 @@ fn each_journal_finds_its_own_position_again() {
     let store = store(&dsn);
     assert_eq!(block_on(store.open(JOURNAL)).unwrap(), Some(20));
     assert_eq!(store.committed(), 20);
-    assert_eq!(block_on(super::store(&dsn).open(OTHER_JOURNAL)).unwrap(), Some(u64::MAX));
+    assert_eq!(
+        block_on(super::store(&dsn).open(OTHER_JOURNAL)).unwrap(),
+        Some(u64::MAX)
+    );
     assert_eq!(count("positions"), 8);
 }
 
@@ -120,7 +123,9 @@ fn running(database: &str, statement: &str) -> String {
     );
     wait::until(statement, Duration::from_secs(20), || {
         let rows = server().sql(&query).unwrap();
-        rows.first().and_then(|row| row[0].clone()).ok_or("not running")
+        rows.first()
+            .and_then(|row| row[0].clone())
+            .ok_or("not running")
     })
     .unwrap()
 }
@@ -131,7 +136,9 @@ fn a_connection_that_dies_before_the_commit_leaves_neither_rows_nor_position() {
     let first = store(&dsn);
     let runtime = runtime();
     runtime.block_on(first.open(JOURNAL)).unwrap();
-    runtime.block_on(first.write(&standard_records(3), 30)).unwrap();
+    runtime
+        .block_on(first.write(&standard_records(3), 30))
+        .unwrap();
 
     // The position's row is locked, so the transaction waits between its rows and its commit.
     let lock = "START TRANSACTION; SELECT * FROM gatelog_position FOR UPDATE";
@@ -148,7 +155,12 @@ fn a_connection_that_dies_before_the_commit_leaves_neither_rows_nor_position() {
     assert_eq!(block_on(store(&dsn).open(JOURNAL)).unwrap(), Some(30));
     assert_eq!(count("killed"), 3);
     // The other connection knows nothing of it and goes on.
-    assert_eq!(runtime.block_on(first.write(&standard_records(1), 40)).unwrap(), []);
+    assert_eq!(
+        runtime
+            .block_on(first.write(&standard_records(1), 40))
+            .unwrap(),
+        []
+    );
     assert_eq!(count("killed"), 4);
 }
 
@@ -189,7 +201,10 @@ fn a_bad_row_is_refused_alone() {
     let indexes: Vec<_> = refused.iter().map(|refused| refused.index).collect();
     assert_eq!(indexes, bad);
     for refused in &refused {
-        assert_eq!(refused.reason, "a CHECK constraint refuses the row (error 4025)");
+        assert_eq!(
+            refused.reason,
+            "a CHECK constraint refuses the row (error 4025)"
+        );
     }
     let mut index = 0;
     records.retain(|_| {
@@ -213,7 +228,11 @@ fn a_row_over_the_packet_limit_is_refused_alone() {
     let refused = runtime.block_on(store.write(&records, 4)).unwrap();
     assert_eq!(refused.len(), 1);
     assert_eq!(refused[0].index, 1);
-    assert!(refused[0].reason.contains("max_allowed_packet"), "{}", refused[0].reason);
+    assert!(
+        refused[0].reason.contains("max_allowed_packet"),
+        "{}",
+        refused[0].reason
+    );
     records.remove(1);
     assert_eq!(all(&store), records);
 }
@@ -232,7 +251,9 @@ fn texts_with_every_special_character_come_back_as_they_were() {
         ..AccessRecord::default()
     }];
     // The account's own settings must not matter.
-    server().sql("SET GLOBAL sql_mode = 'NO_BACKSLASH_ESCAPES,ANSI_QUOTES'").unwrap();
+    server()
+        .sql("SET GLOBAL sql_mode = 'NO_BACKSLASH_ESCAPES,ANSI_QUOTES'")
+        .unwrap();
     let runtime = runtime();
     let written = runtime.block_on(async {
         store.open(JOURNAL).await?;

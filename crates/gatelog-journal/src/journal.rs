@@ -2,16 +2,16 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File};
-use std::future::Future;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::acknowledge::{Acknowledger, Appended, Others};
 use crate::frame::Draft;
 use crate::position_file::PositionFile;
 use crate::segment::Segment;
@@ -34,11 +34,17 @@ pub(crate) struct Shared {
     pub(crate) id: Uuid,
     pub(crate) config: Config,
     pub(crate) queue: Mutex<Queue>,
+    /// Whether the queue says why nothing can be acknowledged any more.
+    pub(crate) failed: AtomicBool,
     /// Signalled when there is something to write, or the journal closes.
     pub(crate) work: Condvar,
     /// How far everything is durable.
     pub(crate) durable: watch::Sender<Position>,
+    /// Who waits for that on threads without an [`Acknowledger`].
+    pub(crate) others: Others,
     pub(crate) shelf: Mutex<Shelf>,
+    /// Held while segments are deleted: oldest first, so that a crash leaves no gap.
+    pub(crate) deleting: Mutex<()>,
     /// Held for as long as the journal is open.
     _lock: File,
 }
@@ -48,11 +54,11 @@ pub(crate) struct Shared {
 pub(crate) struct Queue {
     /// Whole frames, in order.
     pub(crate) bytes: Vec<u8>,
-    /// Who waits, and for which position.
-    pub(crate) waiting: Vec<(Position, oneshot::Sender<Position>)>,
+    /// How many appends they come from.
+    pub(crate) appends: usize,
     /// Behind the last frame in `bytes`.
     pub(crate) end: Position,
-    /// The number of frames at which the writer wants to be woken; 0 while it is awake.
+    /// The number of appends at which the writer wants to be woken; 0 while it is awake.
     pub(crate) wake_at: usize,
     pub(crate) closed: bool,
     /// Why nothing can be acknowledged any more.
@@ -68,6 +74,20 @@ pub(crate) struct Shelf {
 }
 
 impl Shared {
+    /// Whether everything before `position` is durable.
+    pub(crate) fn is_durable(&self, position: Position) -> bool {
+        *self.durable.borrow() >= position
+    }
+
+    /// Why nothing can be acknowledged any more; `None` while all is well.
+    pub(crate) fn failure(&self) -> Option<String> {
+        if self.failed.load(Ordering::Acquire) {
+            self.queue().failed.clone()
+        } else {
+            None
+        }
+    }
+
     /// Nothing that holds these locks can panic half-way, so a poisoned lock is as good as any.
     pub(crate) fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
@@ -75,6 +95,27 @@ impl Shared {
 
     pub(crate) fn shelf(&self) -> MutexGuard<'_, Shelf> {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Deletes the segments that every reader has passed. One leaves the shelf when its file is
+    /// gone, so what could not be deleted is tried again.
+    pub(crate) fn delete_passed(&self) -> Result<()> {
+        if self.shelf().passed().is_none() {
+            return Ok(());
+        }
+        let _one_at_a_time = self.deleting.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let Some(passed) = self.shelf().passed().cloned() else {
+                return Ok(());
+            };
+            match fs::remove_file(&passed.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::io("remove", &passed.path)(error));
+                }
+                _ => {}
+            }
+            self.shelf().segments.pop_front();
+        }
     }
 }
 
@@ -86,21 +127,11 @@ impl Shelf {
             .unwrap_or_default()
     }
 
-    /// Takes the segments off the shelf that every reader has passed; the newest stays.
-    pub(crate) fn take_passed(&mut self) -> Vec<Segment> {
-        let Some(passed) = self.readers.values().min().copied() else {
-            return Vec::new();
-        };
-        let mut taken = Vec::new();
-        while self.segments.len() > 1
-            && self
-                .segments
-                .front()
-                .is_some_and(|segment| segment.end <= passed)
-        {
-            taken.extend(self.segments.pop_front());
-        }
-        taken
+    /// The oldest segment, if every reader has passed it; never the newest.
+    pub(crate) fn passed(&self) -> Option<&Segment> {
+        let passed = self.readers.values().min()?;
+        let oldest = self.segments.front().filter(|_| self.segments.len() > 1)?;
+        (oldest.end <= *passed).then_some(oldest)
     }
 }
 
@@ -115,6 +146,12 @@ impl Journal {
         let lock = recovery::lock(dir)?;
         let id = recovery::journal_id(dir)?;
         let recovered = recovery::recover(dir, id)?;
+        // The newest segment is never deleted: it must not be able to fill the journal alone.
+        let segment_bytes = config.segment_bytes.min(config.max_bytes / 4);
+        let config = Config {
+            segment_bytes,
+            ..config
+        };
         let end = recovered
             .segments
             .last()
@@ -126,18 +163,21 @@ impl Journal {
             config,
             queue: Mutex::new(Queue {
                 bytes: Vec::new(),
-                waiting: Vec::new(),
+                appends: 0,
                 end,
                 wake_at: 0,
                 closed: false,
                 failed: None,
             }),
+            failed: AtomicBool::new(false),
             work: Condvar::new(),
             durable: watch::Sender::new(end),
+            others: Others::default(),
             shelf: Mutex::new(Shelf {
                 segments: recovered.segments.into(),
                 readers: HashMap::new(),
             }),
+            deleting: Mutex::new(()),
             _lock: lock,
         });
         let thread = std::thread::Builder::new().name("journal".to_owned());
@@ -172,8 +212,24 @@ impl Journal {
     /// [`Error::FrameSize`]; nothing was appended. From the answer: [`Error::Poisoned`]; the frame
     /// may or may not be found after the next start.
     pub fn append(&self, payload: &[u8], records: u32) -> Result<Appended> {
-        let draft = Draft::new(payload, records)?;
-        // Read before the queue is locked, so that the two locks are never held together.
+        self.append_all(&[(payload, records)])
+    }
+
+    /// Appends several frames, all or none of them, each with the number of its records; the one
+    /// answer is for all of them.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append); [`Error::FrameSize`] also when there are none.
+    pub fn append_all(&self, frames: &[(&[u8], u32)]) -> Result<Appended> {
+        // What can be done before the queue is locked is done before.
+        let drafts: Vec<Draft<'_>> = frames
+            .iter()
+            .map(|&(payload, records)| Draft::new(payload, records))
+            .collect::<Result<_>>()?;
+        if drafts.is_empty() {
+            return Err(Error::FrameSize { length: 0 });
+        }
+        let bytes: usize = drafts.iter().map(Draft::disk_bytes).sum();
         let oldest = self.shared.shelf().oldest();
         let mut queue = self.shared.queue();
         if let Some(reason) = &queue.failed {
@@ -185,12 +241,10 @@ impl Journal {
             return Err(Error::Closed);
         }
         let waiting_bytes = queue.bytes.len();
-        if waiting_bytes > 0
-            && waiting_bytes + draft.disk_bytes() > self.shared.config.max_waiting_bytes
-        {
+        if waiting_bytes > 0 && waiting_bytes + bytes > self.shared.config.max_waiting_bytes {
             return Err(Error::Overloaded { waiting_bytes });
         }
-        let end = queue.end.plus(draft.disk_bytes() as u64);
+        let end = queue.end.plus(bytes as u64);
         let max_bytes = self.shared.config.max_bytes;
         if end.since(oldest) > max_bytes {
             return Err(Error::Full {
@@ -198,20 +252,26 @@ impl Journal {
                 max_bytes,
             });
         }
-        let (sender, receiver) = oneshot::channel();
-        let position = queue.end;
-        draft.write(position, &mut queue.bytes);
-        queue.end = end;
-        queue.waiting.push((end, sender));
-        let wake = queue.waiting.len() == queue.wake_at;
+        for draft in &drafts {
+            let position = queue.end;
+            draft.write(position, &mut queue.bytes);
+            queue.end = position.plus(draft.disk_bytes() as u64);
+        }
+        queue.appends += 1;
+        let wake = queue.appends == queue.wake_at;
         drop(queue);
         if wake {
             self.shared.work.notify_one();
         }
         Ok(Appended {
-            receiver,
+            end,
             shared: Arc::clone(&self.shared),
         })
+    }
+
+    /// What wakes the appends that wait on the thread where it is run.
+    pub fn acknowledger(&self) -> Acknowledger {
+        Acknowledger::new(Arc::clone(&self.shared))
     }
 
     /// Registers a reader. Segments are kept from now on until this reader, too, has passed them:
@@ -259,7 +319,7 @@ impl Journal {
 
     /// Why nothing can be acknowledged any more; `None` while all is well.
     pub fn failure(&self) -> Option<String> {
-        self.shared.queue().failed.clone()
+        self.shared.failure()
     }
 
     /// Whether an append of an ordinary frame would be refused for the cap.
@@ -277,30 +337,6 @@ impl Drop for Journal {
         if let Some(writer) = self.writer.take() {
             // A panic of the writer was reported where it happened.
             drop(writer.join());
-        }
-    }
-}
-
-/// The answer to an append: the position behind the frame, once that is durable.
-#[derive(Debug)]
-pub struct Appended {
-    receiver: oneshot::Receiver<Position>,
-    shared: Arc<Shared>,
-}
-
-impl Future for Appended {
-    type Output = Result<Position>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match Pin::new(&mut self.receiver).poll(context) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(position)) => Poll::Ready(Ok(position)),
-            // The writer drops its senders only when it fails.
-            Poll::Ready(Err(_)) => {
-                let reason = self.shared.queue().failed.clone();
-                let reason = reason.unwrap_or_else(|| "the writer has stopped".to_owned());
-                Poll::Ready(Err(Error::Poisoned { reason }))
-            }
         }
     }
 }

@@ -52,6 +52,7 @@ mod position_file;
 mod segment;
 
 // At the start, when writing, when reading.
+mod acknowledge;
 mod journal;
 mod reader;
 mod recovery;
@@ -59,9 +60,10 @@ mod writer;
 
 mod error;
 
+pub use acknowledge::{Acknowledger, Appended};
 pub use config::{Config, Sync};
 pub use error::{Error, Result};
 pub use frame::Frame;
-pub use journal::{Appended, Journal};
+pub use journal::Journal;
 pub use position::Position;
 pub use reader::{Chunk, Reader};

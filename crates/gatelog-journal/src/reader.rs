@@ -1,6 +1,6 @@
 //! Readers: frames in order, from a position of the reader's own.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
@@ -169,19 +169,15 @@ impl Reader {
     /// [`Error::Io`]: the position or the deletion could not be written. Calling it again later,
     /// also with a later position, makes up for it.
     pub fn release(&mut self, position: Position) -> Result<()> {
-        if position <= self.released {
-            return Ok(());
+        if position > self.released {
+            self.position_file.write(position)?;
+            self.released = position;
+            self.shared
+                .shelf()
+                .readers
+                .insert(self.name.clone(), position);
         }
-        self.position_file.write(position)?;
-        self.released = position;
-        let mut shelf = self.shared.shelf();
-        shelf.readers.insert(self.name.clone(), position);
-        let passed = shelf.take_passed();
-        drop(shelf);
-        for segment in passed {
-            fs::remove_file(&segment.path).map_err(Error::io("remove", &segment.path))?;
-        }
-        Ok(())
+        self.shared.delete_passed()
     }
 }
 

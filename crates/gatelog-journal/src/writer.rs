@@ -2,25 +2,20 @@
 //!
 //! **Gathering.** A sync costs the processor about as much as several requests, so a round is worth
 //! more the more frames it has. Whoever was answered in the last round will mostly be back soon, so
-//! a round waits for as many frames as came in the last one, but for [`GATHER`] at the most. A
-//! sender that is alone is never made to wait: its last round had one frame, and there is one.
+//! a round waits for half as many frames as were under way in the last one, but for [`GATHER`] at
+//! the most: half, so that the others are being read while these are synced. A sender that is alone
+//! is never made to wait: its last round had one frame, and there is one.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::journal::{Queue, Shared};
 use crate::segment::{self, Segment};
-use crate::{Error, Position, Result, Sync};
-
-/// What one round writes. The buffers change places with the queue's, so nothing is allocated once
-/// they have grown to what the load needs.
-#[derive(Default)]
-struct Round {
-    bytes: Vec<u8>,
-    waiting: Vec<(Position, tokio::sync::oneshot::Sender<Position>)>,
-}
+use crate::{Error, Position, Result, Sync, acknowledge};
 
 /// How long a round may wait for frames. About the time in which one processor handles the 64
 /// requests that a busy server has under way; a larger one only adds to the answers' latency.
@@ -30,48 +25,55 @@ const GATHER: Duration = Duration::from_millis(1);
 const KEPT_BYTES: usize = 8 << 20;
 
 /// Writes until the journal is closed and nothing waits any more, or until a write fails.
-pub(crate) fn run(shared: &Shared, mut newest: File) {
-    let mut round = Round::default();
-    let mut crowd = 1;
-    while take(shared, &mut round, crowd) {
-        crowd = round.waiting.len();
-        if let Err(error) = write(shared, &mut newest, &round.bytes) {
-            fail(shared, &error);
-            return;
-        }
-        for (end, waiter) in round.waiting.drain(..) {
-            // Who no longer waits does not mind.
-            let _gone = waiter.send(end).is_err();
-        }
-        round.bytes.clear();
-        round.bytes.shrink_to(KEPT_BYTES);
+pub(crate) fn run(shared: &Shared, newest: File) {
+    // A panic here would leave all who wait to wait for ever.
+    let ended = catch_unwind(AssertUnwindSafe(|| write_rounds(shared, newest)));
+    if ended.is_err() {
+        fail(shared, "the writer panicked".to_owned());
     }
 }
 
-/// Waits for something to write, gathers up to `crowd` frames, and takes all of it; false when the
-/// journal is closed.
-fn take(shared: &Shared, round: &mut Round, crowd: usize) -> bool {
+fn write_rounds(shared: &Shared, mut newest: File) {
+    // It changes places with the queue's buffer, so nothing is allocated once both have grown to
+    // what the load needs.
+    let mut bytes = Vec::new();
+    let mut crowd = 1usize;
+    while let Some(appends) = take(shared, &mut bytes, crowd.div_ceil(2)) {
+        match write(shared, &mut newest, &bytes) {
+            Ok(durable) => acknowledge::wake_others(shared, durable),
+            Err(error) => return fail(shared, reason(&error)),
+        }
+        bytes.clear();
+        bytes.shrink_to(KEPT_BYTES);
+        crowd = appends + shared.queue().appends;
+    }
+}
+
+/// Waits for something to write, gathers up to `crowd` appends, and takes all of it: how many there
+/// are, or `None` when the journal is closed.
+fn take(shared: &Shared, bytes: &mut Vec<u8>, crowd: usize) -> Option<usize> {
     let mut queue = shared.queue();
     queue.wake_at = 1;
     queue = shared
         .work
-        .wait_while(queue, |queue| queue.waiting.is_empty() && !queue.closed)
+        .wait_while(queue, |queue| queue.appends == 0 && !queue.closed)
         .unwrap_or_else(PoisonError::into_inner);
-    if queue.waiting.len() < crowd && !queue.closed {
+    if queue.appends < crowd && !queue.closed {
         queue.wake_at = crowd;
-        let gathering = |queue: &mut Queue| queue.waiting.len() < crowd && !queue.closed;
+        let gathering = |queue: &mut Queue| queue.appends < crowd && !queue.closed;
         queue = match shared.work.wait_timeout_while(queue, GATHER, gathering) {
             Ok((queue, _)) => queue,
             Err(poisoned) => poisoned.into_inner().0,
         };
     }
     queue.wake_at = 0;
-    std::mem::swap(&mut queue.bytes, &mut round.bytes);
-    std::mem::swap(&mut queue.waiting, &mut round.waiting);
-    !round.bytes.is_empty()
+    std::mem::swap(&mut queue.bytes, bytes);
+    let appends = std::mem::take(&mut queue.appends);
+    (appends > 0).then_some(appends)
 }
 
-fn write(shared: &Shared, newest: &mut File, bytes: &[u8]) -> Result<()> {
+/// Makes the frames durable, and publishes how far everything is.
+fn write(shared: &Shared, newest: &mut File, bytes: &[u8]) -> Result<Position> {
     let mut segment = newest_segment(shared);
     let full = segment.disk_bytes() + bytes.len() as u64 > shared.config.segment_bytes;
     if full && segment.base < segment.end {
@@ -92,7 +94,7 @@ fn write(shared: &Shared, newest: &mut File, bytes: &[u8]) -> Result<()> {
         newest.end = end;
     }
     shared.durable.send_replace(end);
-    Ok(())
+    Ok(end)
 }
 
 fn newest_segment(shared: &Shared) -> Segment {
@@ -104,15 +106,22 @@ fn newest_segment(shared: &Shared) -> Segment {
     })
 }
 
-/// Refuses all that waits and all that will come.
-fn fail(shared: &Shared, error: &Error) {
-    let mut reason = error.to_string();
-    if let Some(source) = std::error::Error::source(error) {
-        reason = format!("{reason}: {source}");
+fn reason(error: &Error) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
     }
+}
+
+/// Refuses all that waits and all that will come.
+fn fail(shared: &Shared, reason: String) {
     let mut queue = shared.queue();
     queue.failed = Some(reason);
     queue.bytes = Vec::new();
-    // Dropping a sender is the answer that it failed. Those of the round were dropped with it.
-    queue.waiting.clear();
+    queue.appends = 0;
+    drop(queue);
+    shared.failed.store(true, Ordering::Release);
+    // Nothing more is durable, but all who wait are to look.
+    shared.durable.send_modify(|_| ());
+    acknowledge::wake_others(shared, Position::new(u64::MAX));
 }

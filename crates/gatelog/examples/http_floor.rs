@@ -9,10 +9,12 @@
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::StatusCode;
+use axum::response::IntoResponse;
 use axum::routing::post;
 use gatelog::api::server;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tower::ServiceExt;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -44,6 +46,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let router = Router::new().route("/ingest", route);
     let (_stop, stopped) = watch::channel(false);
-    server::serve(TcpListener::bind(address).await?, router, stopped).await;
+    let listener = TcpListener::bind(address).await?;
+    let handler = move |request| {
+        let answer = router.clone().oneshot(request);
+        // The router's error has no values.
+        async move { answer.await.into_response() }
+    };
+    server::serve(listener, handler, stopped, || async {}).await?;
     Ok(())
 }

@@ -15,21 +15,48 @@ pub mod ready;
 mod row;
 pub mod server;
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get};
+use hyper::body::Incoming;
+use tower::ServiceExt;
 
 use crate::service::Service;
 
-/// The routes of the data listener.
-pub fn router(service: Arc<Service>) -> Router {
+/// What answers the requests of the data listener.
+///
+/// Ingestion goes past the router: it is asked more often than all else together, and a router's
+/// look-ups and boxes cost more than the acknowledgement itself.
+pub fn handler(
+    service: &Arc<Service>,
+) -> impl Fn(Request<Incoming>) -> Answer + Clone + Send + Sync + 'static {
+    let router = router(Arc::clone(service));
+    let service = Arc::clone(service);
+    move |request| {
+        let is_ingest = matches!(request.uri().path(), "/ingest" | "/");
+        if is_ingest && request.method() == Method::POST {
+            let service = Arc::clone(&service);
+            return Box::pin(async move { ingest::ingest(&service, request).await });
+        }
+        let router = router.clone();
+        // The router's error has no values.
+        Box::pin(async move { router.oneshot(request).await.into_response() })
+    }
+}
+
+/// An answer that is being made.
+pub type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+fn router(service: Arc<Service>) -> Router {
+    let only_post = || async { (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "POST")]) };
     Router::new()
-        .route("/ingest", post(ingest::ingest))
-        .route("/", post(ingest::ingest))
+        .route("/ingest", any(only_post))
+        .route("/", any(only_post))
         .route("/query", get(query::query))
         .route("/health", get(|| async { "ok" }))
         .route("/ready", get(ready::ready))

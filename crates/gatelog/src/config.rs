@@ -9,6 +9,7 @@
 
 mod environment;
 mod file;
+mod size;
 
 pub use environment::overlay;
 pub use file::{ConfigError, check, load, parse};
@@ -72,6 +73,7 @@ impl Default for Config {
 pub struct Journal {
     /// Bytes it may take on disk, at least 64 MiB. At the cap `POST /ingest` answers 503 until the
     /// stores have caught up. Default `10GiB`.
+    #[serde(with = "size")]
     #[schemars(with = "String")]
     pub max_bytes: ByteSize,
     /// What an acknowledgement waits for. Default `fsync`.
@@ -161,9 +163,11 @@ pub enum StoreName {
 #[serde(deny_unknown_fields, default)]
 pub struct Ingest {
     /// The largest body; beyond it 413. Default `32MiB`.
+    #[serde(with = "size")]
     #[schemars(with = "String")]
     pub max_body_bytes: ByteSize,
     /// The largest body after decompression; beyond it 413. Default `128MiB`.
+    #[serde(with = "size")]
     #[schemars(with = "String")]
     pub max_decompressed_bytes: ByteSize,
 }
@@ -182,6 +186,7 @@ impl Default for Ingest {
 #[serde(deny_unknown_fields, default)]
 pub struct DeadLetter {
     /// Bytes they may take on disk; beyond it they are dropped and counted. Default `1GiB`.
+    #[serde(with = "size")]
     #[schemars(with = "String")]
     pub max_bytes: ByteSize,
 }

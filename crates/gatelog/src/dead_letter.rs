@@ -31,35 +31,58 @@ impl DeadLetter {
         }
     }
 
-    /// Appends a record, durably; false when there is no room for it.
+    /// Appends records with the reasons against them, durably, as far as there is room; answers how
+    /// many were kept.
     ///
     /// # Errors
-    /// The system's. The record is not kept: try again, or the record is lost.
-    pub fn push(
+    /// The system's. None of the records is kept.
+    pub fn push<'r, 'a: 'r>(
+        &self,
+        letters: impl Iterator<Item = (&'r AccessRecord<'a>, &'r str)>,
+        now: Timestamp,
+    ) -> io::Result<u64> {
+        fs::create_dir_all(&self.dir)?;
+        let room = self.max_bytes.saturating_sub(self.used_bytes()?);
+        let (mut lines, mut kept) = (String::new(), 0);
+        for (record, reason) in letters {
+            let before = lines.len();
+            self.write_line(record, reason, now, &mut lines);
+            if lines.len() as u64 > room {
+                lines.truncate(before);
+                break;
+            }
+            kept += 1;
+        }
+        let path = self.dir.join(format!("{}.ndjson", self.store));
+        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+        let length = file.metadata()?.len();
+        let written = file
+            .write_all(lines.as_bytes())
+            .and_then(|()| file.sync_data());
+        if let Err(error) = written {
+            // Half a line would spoil the next one.
+            file.set_len(length)?;
+            return Err(error);
+        }
+        Ok(kept)
+    }
+
+    fn write_line(
         &self,
         record: &AccessRecord<'_>,
         reason: &str,
         now: Timestamp,
-    ) -> io::Result<bool> {
-        fs::create_dir_all(&self.dir)?;
-        let mut line = String::new();
-        json::write(record, &mut line);
-        line.truncate(line.len() - 1);
-        line.push_str(",\"dead_letter_reason\":");
-        json::write_text(reason, &mut line);
-        line.push_str(",\"dead_letter_time\":");
-        json::write_text(&now.to_rfc3339_millis(), &mut line);
-        line.push_str(",\"dead_letter_store\":");
-        json::write_text(self.store, &mut line);
-        line.push_str("}\n");
-        if self.used_bytes()? + line.len() as u64 > self.max_bytes {
-            return Ok(false);
-        }
-        let path = self.dir.join(format!("{}.ndjson", self.store));
-        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
-        file.write_all(line.as_bytes())?;
-        file.sync_data()?;
-        Ok(true)
+        out: &mut String,
+    ) {
+        json::write(record, out);
+        out.pop();
+        out.push_str(",\"dead_letter_reason\":");
+        json::write_text(reason, out);
+        out.push_str(",\"dead_letter_time\":");
+        json::write_text(&now.to_rfc3339_millis(), out);
+        out.push_str(",\"dead_letter_store\":");
+        json::write_text(self.store, out);
+        out.push_str("}\n");
     }
 
     fn used_bytes(&self) -> io::Result<u64> {
@@ -80,10 +103,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dead_letter = DeadLetter::new(dir.path(), "mysql", 10_000);
         let record = standard::record(1, Timestamp::EPOCH);
-        assert!(
+        let letter = [(&record, "too \"odd\"")];
+        assert_eq!(
             dead_letter
-                .push(&record, "too \"odd\"", Timestamp::EPOCH)
-                .unwrap()
+                .push(letter.into_iter(), Timestamp::EPOCH)
+                .unwrap(),
+            1
         );
         let lines = fs::read_to_string(dir.path().join("dead-letter/mysql.ndjson")).unwrap();
         let (read, _) = json::read(&lines).unwrap();
@@ -96,9 +121,20 @@ mod tests {
     #[test]
     fn a_full_dead_letter_says_so() {
         let dir = tempfile::tempdir().unwrap();
-        let dead_letter = DeadLetter::new(dir.path(), "lake", 2000);
+        let dead_letter = DeadLetter::new(dir.path(), "lake", 3000);
         let record = standard::record(1, Timestamp::EPOCH);
-        assert!(dead_letter.push(&record, "r", Timestamp::EPOCH).unwrap());
-        assert!(!dead_letter.push(&record, "r", Timestamp::EPOCH).unwrap());
+        let letters = [(&record, "r"); 5];
+        assert_eq!(
+            dead_letter
+                .push(letters.into_iter(), Timestamp::EPOCH)
+                .unwrap(),
+            2
+        );
+        assert_eq!(
+            dead_letter
+                .push(letters.into_iter(), Timestamp::EPOCH)
+                .unwrap(),
+            0
+        );
     }
 }

@@ -4,12 +4,16 @@
 //! were refused and why, and the answers of the journal to await.
 //!
 //! **Invariants.** A record that is counted as accepted is in a frame that was appended; a frame is
-//! read whole or not at all. Records of a large body are spread over several frames, so that a
-//! store's batch has a size of ours and not of the sender's.
+//! read whole or not at all. All frames of a body are made before the first is appended, so a body
+//! that is refused has left nothing behind. Records of a large body are spread over several frames,
+//! so that a store's batch has a size of ours and not of the sender's. Every record gets a fresh
+//! id: queries are paged by it, and one that a sender gives may come twice.
 //!
-//! **Limits.** Frames of about [`FRAME_BYTES`]. After [`MAX_REJECTED`] refused items the rest of
-//! the body is not read, and that is what the last entry of the answer says: otherwise a body of
-//! single digits would make an answer many times its size.
+//! **Limits.** Frames of about [`FRAME_BYTES`]; the buffer that stays with each thread has no more
+//! than that, as a frame that has its size is taken out of it. A body is read to its end however many of its items are refused, as far as
+//! [`Items`] can tell them apart; how the refused are told, `rejected` says.
+
+mod rejected;
 
 use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,14 +21,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use gatelog_journal::{Appended, Journal};
 use gatelog_record::{AccessRecord, DecodeError, Flaws, RecordIds, Timestamp, wire};
 
+use self::rejected::Rejected;
 use crate::decode::{self, Items};
 use crate::telemetry::IntakeMetrics;
 
 /// A frame is appended when it has grown to this.
 const FRAME_BYTES: usize = 512 << 10;
-
-/// Refused items that are listed in an answer.
-pub const MAX_REJECTED: usize = 1000;
 
 /// Takes bodies apart and appends their records.
 #[derive(Debug)]
@@ -38,14 +40,16 @@ pub struct Intake {
 pub struct Outcome {
     /// Records appended; they are acknowledged when all of `appended` have answered.
     pub accepted: u64,
-    /// Items refused: their place in the body, counted from 0, and why.
+    /// Items refused: their place in the body, counted from 0, and why. Of very many, the later
+    /// ones are told as runs of neighbours.
     pub rejected: Vec<(u64, String)>,
     /// The journal's answers.
     pub appended: Vec<Appended>,
 }
 
 thread_local! {
-    /// Frames are built in a buffer that each thread keeps.
+    /// The last frame of a body, of most bodies the only one, is made in a buffer that each thread
+    /// keeps.
     static FRAME: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -61,24 +65,22 @@ impl Intake {
     /// Reads a body and appends its records to the journal.
     ///
     /// # Errors
-    /// The journal's. Frames before the refused one were appended; the sender is to send the body
-    /// again, and what was appended may then be stored twice.
+    /// The journal's; the sender is to send the body again.
     pub fn take(&self, journal: &Journal, body: &[u8]) -> gatelog_journal::Result<Outcome> {
         let (text, replaced) = decode::text(body);
-        FRAME.with_borrow_mut(|frame| self.append(journal, &text, replaced, frame))
+        FRAME.with_borrow_mut(|buffer| {
+            let mut frames = Frames::new(buffer);
+            let mut outcome = self.read(&text, replaced, &mut frames);
+            outcome.appended = frames.append_to(journal)?;
+            Ok(outcome)
+        })
     }
 
-    fn append(
-        &self,
-        journal: &Journal,
-        text: &str,
-        replaced: bool,
-        frame: &mut Vec<u8>,
-    ) -> gatelog_journal::Result<Outcome> {
+    /// Reads the items of a body into frames.
+    fn read(&self, text: &str, replaced: bool, frames: &mut Frames<'_>) -> Outcome {
         let now = now();
-        let mut outcome = Outcome::default();
-        let mut in_frame = 0;
-        frame.clear();
+        let mut accepted = 0;
+        let mut rejected = Rejected::default();
         let mut items = Items::new(text);
         let mut index = 0;
         loop {
@@ -94,38 +96,24 @@ impl Intake {
                         flaws.insert(Flaws::UTF8);
                     }
                     self.complete(&mut record, flaws, now);
-                    if frame.is_empty() {
-                        wire::begin_batch(frame);
-                    }
-                    wire::write_record(&record, frame);
-                    in_frame += 1;
-                    outcome.accepted += 1;
-                    if frame.len() >= FRAME_BYTES {
-                        outcome.appended.push(journal.append(frame, in_frame)?);
-                        frame.clear();
-                        in_frame = 0;
-                    }
+                    frames.push(&record);
+                    accepted += 1;
                 }
                 Err(error) => {
                     self.metrics.rejected(&error);
-                    outcome.rejected.push((index, error.to_string()));
+                    rejected.push(index, &error);
                 }
             }
             index += 1;
-            if outcome.rejected.len() >= MAX_REJECTED {
-                let rest =
-                    format!("{MAX_REJECTED} items were refused: the body was read no further");
-                outcome.rejected.push((index, rest));
-                break;
-            }
-        }
-        if in_frame > 0 {
-            outcome.appended.push(journal.append(frame, in_frame)?);
         }
         if index == 0 && !text.trim_ascii_start().starts_with('[') {
-            outcome.rejected.push((0, "the body is empty".to_owned()));
+            rejected.push(0, &"the body is empty");
         }
-        Ok(outcome)
+        Outcome {
+            accepted,
+            rejected: rejected.into_entries(),
+            appended: Vec::new(),
+        }
     }
 
     /// Counts records whose frames are durable.
@@ -140,14 +128,68 @@ impl Intake {
             record.start_time = Some(now);
             flaws.insert(Flaws::START_TIME);
         }
-        if record.record_id.is_none() {
-            record.record_id = Some(self.ids.next(now));
-        }
+        record.record_id = Some(self.ids.next(now));
         if flaws != Flaws::NONE {
             record.flaws = flaws.to_field();
             self.metrics.flawed(flaws);
         }
     }
+}
+
+/// The frames of a body while they are made.
+struct Frames<'b> {
+    /// Those that have their size, each with how many records it holds.
+    full: Vec<(Vec<u8>, u32)>,
+    /// The one being made, in the thread's buffer.
+    last: &'b mut Vec<u8>,
+    /// Records in the last.
+    records: u32,
+}
+
+impl<'b> Frames<'b> {
+    fn new(buffer: &'b mut Vec<u8>) -> Self {
+        buffer.clear();
+        Self {
+            full: Vec::new(),
+            last: buffer,
+            records: 0,
+        }
+    }
+
+    fn push(&mut self, record: &AccessRecord<'_>) {
+        if self.last.is_empty() {
+            wire::begin_batch(self.last);
+        }
+        wire::write_record(record, self.last);
+        self.records += 1;
+        if self.last.len() >= FRAME_BYTES {
+            let next = Vec::with_capacity(FRAME_BYTES + FRAME_BYTES / 8);
+            let full = std::mem::replace(self.last, next);
+            self.full.push((full, std::mem::take(&mut self.records)));
+        }
+    }
+
+    /// Appends all frames.
+    fn append_to(self, journal: &Journal) -> gatelog_journal::Result<Vec<Appended>> {
+        let last = (self.records > 0).then_some((self.last.as_slice(), self.records));
+        let frames = self.full.iter().map(|(bytes, n)| (bytes.as_slice(), *n));
+        if self.full.is_empty() {
+            append_all(journal, last.as_slice())
+        } else {
+            append_all(journal, &frames.chain(last).collect::<Vec<_>>())
+        }
+    }
+}
+
+/// Appends frames, each with how many records it holds.
+fn append_all(
+    journal: &Journal,
+    frames: &[(&[u8], u32)],
+) -> gatelog_journal::Result<Vec<Appended>> {
+    frames
+        .iter()
+        .map(|&(bytes, records)| journal.append(bytes, records))
+        .collect()
 }
 
 /// The time of day, to the microsecond.
@@ -166,6 +208,58 @@ pub fn reason(error: &DecodeError) -> &'static str {
         DecodeError::NoKnownKey => "no_known_key",
         DecodeError::NotAnInteger { .. } => "not_an_integer",
         DecodeError::TooDeep { .. } => "too_deep",
+        DecodeError::TooManyBroken { .. } => "too_many_broken",
         _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(path_bytes: usize) -> AccessRecord<'static> {
+        AccessRecord {
+            path: Some("x".repeat(path_bytes).into()),
+            ..AccessRecord::default()
+        }
+    }
+
+    #[test]
+    fn a_body_is_spread_over_frames_of_our_size_and_no_record_is_cut() {
+        let mut buffer = Vec::new();
+        let mut frames = Frames::new(&mut buffer);
+        for _ in 0..25 {
+            frames.push(&record(FRAME_BYTES / 10));
+        }
+        let counts: Vec<_> = frames.full.iter().map(|(_, records)| *records).collect();
+        assert_eq!((counts, frames.records), (vec![10, 10], 5));
+        let all = frames.full.iter().map(|(bytes, _)| bytes.as_slice());
+        for (frame, count) in all.chain([frames.last.as_slice()]).zip([10, 10, 5]) {
+            let records = wire::read_batch(frame).unwrap();
+            assert_eq!(records.filter_map(Result::ok).count(), count);
+        }
+    }
+
+    #[test]
+    fn one_large_record_does_not_stay_with_the_thread() {
+        let mut buffer = Vec::new();
+        Frames::new(&mut buffer).push(&record(20 << 20));
+        assert!(buffer.capacity() < 1 << 20, "{} bytes", buffer.capacity());
+    }
+
+    #[test]
+    fn every_record_gets_an_id_of_its_own_whatever_the_sender_gave() {
+        let telemetry = crate::telemetry::Telemetry::default();
+        let intake = Intake::new(1, IntakeMetrics::new(&telemetry));
+        let item = r#"{"record_id":"019d1874-cca8-7000-8000-03ffffffffff","method":"GET"}"#;
+        let mut buffer = Vec::new();
+        let mut frames = Frames::new(&mut buffer);
+        let outcome = intake.read(&format!("{item}\n{item}"), false, &mut frames);
+        assert_eq!(outcome.accepted, 2);
+        let records: Vec<_> = wire::read_batch(frames.last).unwrap().flatten().collect();
+        let ids: Vec<_> = records.iter().map(|record| record.record_id).collect();
+        let given = gatelog_record::RecordId::parse("019d1874-cca8-7000-8000-03ffffffffff");
+        assert!(ids[0].is_some() && ids[0] != ids[1], "{ids:?}");
+        assert!(!ids.contains(&given), "{ids:?}");
     }
 }

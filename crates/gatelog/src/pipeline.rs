@@ -11,6 +11,7 @@
 //! shown by `/ready`; attempts follow each other after [`FIRST_PAUSE`], doubled up to
 //! [`LONGEST_PAUSE`].
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -39,8 +40,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause between attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// How long a store may take to write what it has when the process ends.
-const DRAIN: Duration = Duration::from_secs(10);
+/// How long a store may go on writing what the journal has when the process ends.
+const DRAIN: Duration = Duration::from_secs(5);
+/// How long it may take to end after all.
+const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 
 /// A store's thread, and how the store is.
 #[derive(Debug)]
@@ -107,6 +110,10 @@ impl Health {
 struct Writer {
     store: Arc<dyn Store>,
     reader: Reader,
+    /// How far the reader has been released.
+    released: Position,
+    /// What was written and not yet committed: how many records up to which position.
+    uncommitted: VecDeque<(Position, u64)>,
     journal_id: String,
     health: Arc<Health>,
     dead_letter: DeadLetter,
@@ -135,7 +142,9 @@ impl Pipeline {
         let counter = |metric| telemetry.counter(metric, Some(("store", name.to_owned())));
         let writer = Writer {
             store,
+            released: reader.position(),
             reader,
+            uncommitted: VecDeque::new(),
             journal_id: journal.id().to_string(),
             health: Arc::clone(&health),
             dead_letter,
@@ -180,9 +189,24 @@ enum End {
 
 impl Writer {
     async fn run(mut self) {
+        let mut stop = self.stop.clone();
+        let overdue = async {
+            let _gone = stop.wait_for(|stop| *stop).await.is_err();
+            tokio::time::sleep(DRAIN_LIMIT).await;
+        };
+        let name = self.store.name();
+        tokio::select! {
+            () = self.write() => {}
+            () = overdue => {
+                tracing::warn!(store = name, "the store did not end in time; the journal has the rest");
+            }
+        }
+    }
+
+    async fn write(&mut self) {
         let mut pause = FIRST_PAUSE;
         loop {
-            let before = self.reader.position();
+            let before = self.store.committed();
             match self.write_until_it_fails().await {
                 End::Stopped => return,
                 End::Failed(error) => {
@@ -190,7 +214,7 @@ impl Writer {
                     self.health.set(self.store.name(), Some(error));
                 }
             }
-            if self.reader.position() > before {
+            if self.store.committed() > before {
                 pause = FIRST_PAUSE;
             }
             // What was not written stays in the journal and is written after the next start.
@@ -203,25 +227,11 @@ impl Writer {
     }
 
     async fn write_until_it_fails(&mut self) -> End {
-        let failed = |error: &dyn std::error::Error| End::Failed(error.to_string());
-        self.health.busy(true);
-        let opened = self.store.open(&self.journal_id).await;
-        self.health.busy(false);
-        let position = match opened {
-            Ok(position) => position.map_or(Position::START, Position::new),
-            Err(error) => return failed(&error),
+        let opened = match self.open().await {
+            Ok(opened) => opened,
+            Err(error) => return End::Failed(error),
         };
-        if let Err(error) = self.reader.seek(position) {
-            return failed(&error);
-        }
-        if self.reader.position() > position && position > Position::START {
-            tracing::error!(
-                store = self.store.name(),
-                missing_bytes = self.reader.position().since(position),
-                "the journal no longer holds what the store has not written"
-            );
-        }
-        self.health.set(self.store.name(), None);
+        let mut proven = false;
         let mut deadline = None;
         let mut flushed = Instant::now();
         loop {
@@ -229,28 +239,59 @@ impl Writer {
                 Ok(wrote) => wrote,
                 Err(error) => return End::Failed(error),
             };
-            if *self.stop.borrow() {
-                let deadline = *deadline.get_or_insert_with(|| tokio::time::Instant::now() + DRAIN);
-                if !wrote || tokio::time::Instant::now() > deadline {
-                    return match self.flush(true).await {
-                        Ok(()) => End::Stopped,
-                        Err(error) => End::Failed(error),
-                    };
+            let stopping = *self.stop.borrow();
+            let overdue = stopping
+                && Instant::now() > *deadline.get_or_insert_with(|| Instant::now() + DRAIN);
+            let ends = stopping && (!wrote || overdue);
+            // An opened store may still fail to store; it is well when it has.
+            proven |= self.store.committed() > opened.get();
+            let due = flushed.elapsed() >= TICK;
+            if ends || due || !wrote && !proven {
+                if let Err(error) = self.flush(ends || !proven).await {
+                    return End::Failed(error);
                 }
-            } else if !wrote {
+                flushed = Instant::now();
+                proven = true;
+            }
+            if proven {
+                self.health.set(self.store.name(), None);
+            }
+            if ends {
+                return End::Stopped;
+            }
+            if !wrote {
                 tokio::select! {
                     _ = self.reader.wait() => {}
                     () = tokio::time::sleep(TICK) => {}
                     _ = self.stop.changed() => {}
                 }
             }
-            if flushed.elapsed() >= TICK {
-                if let Err(error) = self.flush(false).await {
-                    return End::Failed(error);
-                }
-                flushed = Instant::now();
-            }
         }
+    }
+
+    /// Opens the store, and goes to the place in the journal from where it has to be written.
+    async fn open(&mut self) -> Result<Position, String> {
+        self.health.busy(true);
+        let opened = self.store.open(&self.journal_id).await;
+        self.health.busy(false);
+        let position = match opened.map_err(|error| error.to_string())? {
+            Some(position) => Position::new(position),
+            // It keeps no position with its rows: the journal's own is the best there is.
+            None if !self.store.exactly_once() => self.released,
+            None => Position::START,
+        };
+        self.reader
+            .seek(position)
+            .map_err(|error| error.to_string())?;
+        self.uncommitted.clear();
+        if self.reader.position() > position && position > Position::START {
+            tracing::error!(
+                store = self.store.name(),
+                missing_bytes = self.reader.position().since(position),
+                "the journal no longer holds what the store has not written"
+            );
+        }
+        Ok(position)
     }
 
     /// Writes the next frames; false when there are none.
@@ -273,15 +314,13 @@ impl Writer {
         let rejected = self.store.write(&records, end.get()).await;
         self.health.busy(false);
         let rejected = rejected.map_err(|error| error.to_string())?;
-        self.written
-            .increment((records.len() - rejected.len()) as u64);
-        keep(
-            &self.dead_letter,
-            &records,
-            &rejected,
-            &self.rejected,
-            &self.dropped,
-        )?;
+        let taken = (records.len() - rejected.len()) as u64;
+        if !rejected.is_empty() {
+            self.rejected.increment(rejected.len() as u64);
+            let kept = keep(&self.dead_letter, &records, &rejected);
+            self.dropped.increment(rejected.len() as u64 - kept);
+        }
+        self.uncommitted.push_back((end, taken));
         self.release()?;
         Ok(true)
     }
@@ -294,33 +333,28 @@ impl Writer {
         self.release()
     }
 
+    /// Lets the journal forget what is stored for good, and counts it.
     fn release(&mut self) -> Result<(), String> {
         let committed = Position::new(self.store.committed());
+        while let Some((_, records)) = self.uncommitted.pop_front_if(|(end, _)| *end <= committed) {
+            self.written.increment(records);
+        }
+        self.released = self.released.max(committed);
         self.reader
             .release(committed)
             .map_err(|error| error.to_string())
     }
 }
 
-/// Puts what the store refused into its dead letter.
-fn keep(
-    dead_letter: &DeadLetter,
-    records: &[AccessRecord<'_>],
-    rejected: &[Rejected],
-    rejected_total: &Counter,
-    dropped_total: &Counter,
-) -> Result<(), String> {
-    for Rejected { index, reason } in rejected {
-        let Some(record) = records.get(*index) else {
-            continue;
-        };
-        rejected_total.increment(1);
-        let kept = dead_letter
-            .push(record, reason, intake::now())
-            .map_err(|error| format!("the dead letter cannot be written: {error}"))?;
-        if !kept {
-            dropped_total.increment(1);
-        }
-    }
-    Ok(())
+/// Puts what the store refused into its dead letter, and answers how many were kept.
+fn keep(dead_letter: &DeadLetter, records: &[AccessRecord<'_>], rejected: &[Rejected]) -> u64 {
+    let letters = rejected
+        .iter()
+        .filter_map(|Rejected { index, reason }| Some((records.get(*index)?, reason.as_str())));
+    dead_letter
+        .push(letters, intake::now())
+        .unwrap_or_else(|error| {
+            tracing::error!(%error, records = rejected.len(), "the dead letter cannot be written");
+            0
+        })
 }

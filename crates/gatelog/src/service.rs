@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use gatelog_journal::Journal;
 use gatelog_store::Store;
 use gatelog_store::lake::{self, Lake};
-use gatelog_store::mysql::{Dsn, MysqlStore};
+use gatelog_store::mysql::{DEFAULT_TABLE, Dsn, MysqlStore};
 use metrics::Counter;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -33,8 +33,10 @@ pub struct Service {
     pub stores: Vec<(Arc<dyn Store>, Arc<Health>)>,
     /// The store that answers queries.
     pub query_store: Arc<dyn Store>,
-    /// Places for large bodies.
-    pub large_bodies: Semaphore,
+    /// Mebibytes for large bodies.
+    pub room: Semaphore,
+    /// Places to decode large and compressed bodies.
+    pub decoders: Semaphore,
     /// What senders may send.
     pub limits: Limits,
     /// Whether rows show absent texts as "".
@@ -115,7 +117,7 @@ pub struct Running {
     pub address: SocketAddr,
     service: Arc<Service>,
     pipelines: Vec<Pipeline>,
-    server: tokio::task::JoinHandle<()>,
+    server: tokio::task::JoinHandle<std::io::Result<()>>,
     stop_server: watch::Sender<bool>,
     stop_stores: watch::Sender<bool>,
 }
@@ -146,7 +148,8 @@ pub async fn start(config: &Config) -> Result<Running, StartError> {
         intake: Intake::new(random(), IntakeMetrics::new(&telemetry)),
         stores: stores.into_iter().zip(healths).collect(),
         query_store,
-        large_bodies: Semaphore::new(api::ingest::LARGE_AT_ONCE),
+        room: Semaphore::new(api::ingest::ROOM_MEBIBYTES),
+        decoders: Semaphore::new(api::ingest::LARGE_AT_ONCE),
         limits: Limits {
             body_bytes: bytes(config.ingest.max_body_bytes),
             decompressed_bytes: bytes(config.ingest.max_decompressed_bytes),
@@ -157,12 +160,11 @@ pub async fn start(config: &Config) -> Result<Running, StartError> {
         telemetry,
     });
     let stop_server = watch::Sender::new(false);
-    let router = api::router(Arc::clone(&service));
-    let server = tokio::spawn(api::server::serve(
-        listener,
-        router,
-        stop_server.subscribe(),
-    ));
+    let handler = api::handler(&service);
+    let served = Arc::clone(&service);
+    let acknowledge = move || served.journal.acknowledger().run();
+    let stop = stop_server.subscribe();
+    let server = tokio::spawn(api::server::serve(listener, handler, stop, acknowledge));
     tracing::info!(%address, data_dir = %config.data_dir.display(), "gatelog is listening");
     Ok(Running {
         address,
@@ -233,8 +235,10 @@ impl Running {
     /// drained as far as they manage, the journal closed.
     pub async fn stop(self) {
         self.stop_server.send_replace(true);
-        if self.server.await.is_err() {
-            tracing::error!("the server ended in a panic");
+        match self.server.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the server did not start"),
+            Err(_) => tracing::error!("the server ended in a panic"),
         }
         self.stop_stores.send_replace(true);
         let pipelines = self.pipelines;
@@ -286,7 +290,7 @@ fn mysql_store(dsn: &str) -> Result<Arc<dyn Store>, StartError> {
     for warning in warnings {
         tracing::warn!(warning, "store.mysql.dsn");
     }
-    Ok(Arc::new(MysqlStore::new(dsn, "access_logs")))
+    Ok(Arc::new(MysqlStore::new(dsn, DEFAULT_TABLE)))
 }
 
 fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> StartError {

@@ -8,7 +8,7 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use gatelog_testkit::gatelog::Setup;
+use gatelog_testkit::gatelog::{Gatelog, Setup};
 use gatelog_testkit::wait;
 
 use super::median;
@@ -51,14 +51,16 @@ struct Round {
 }
 
 pub(super) fn run(workspace: &Workspace, rounds: usize) -> anyhow::Result<()> {
-    for target in [&["--bin", "gatelog"], &["--example", "http_floor"]] {
-        program::run(
-            workspace
-                .cargo("build")
-                .args(["--release", "-p", "gatelog"])
-                .args(target),
-        )?;
-    }
+    // The whole workspace's features, or every dependency is built once more.
+    let build = [
+        "--release",
+        "--workspace",
+        "--bin",
+        "gatelog",
+        "--example",
+        "http_floor",
+    ];
+    program::run(workspace.cargo("build").args(build))?;
     let built = workspace.target_dir.join("release");
     let dir = tempfile::tempdir_in(&workspace.target_dir)?;
     let script = wrk::script(dir.path())?;
@@ -107,12 +109,12 @@ fn measure(
                 .config(nowhere)
                 .start()?;
             let load = wrk::load(gatelog.port()?, script)?;
-            let (_, metrics) = gatelog.get("/metrics")?;
-            let accepted = format!("gatelog_records_accepted_total {}", load.requests);
+            let accepted = accepted(&gatelog)?;
             // wrk does not count the answers that came after its last second.
             ensure!(
-                metrics.contains("gatelog_records_accepted_total"),
-                "{accepted} in {metrics}"
+                accepted >= load.requests,
+                "{accepted} accepted of {}",
+                load.requests
             );
             round(load, gatelog.pid(), None)
         }
@@ -120,31 +122,39 @@ fn measure(
             let gatelog = Setup::new(built.join("gatelog"), data).start()?;
             let load = wrk::load(gatelog.port()?, script)?;
             let ended = Instant::now();
+            // A row that a query counts has been read from the journal and can be asked for.
             wait::until("the lake to catch up", Duration::from_mins(2), || {
-                let (_, metrics) = gatelog.get("/metrics").map_err(|error| error.to_string())?;
-                let number = |name: &str| {
-                    metrics
-                        .lines()
-                        .find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok())
-                };
-                let accepted = number("gatelog_records_accepted_total ");
-                let written = number("gatelog_store_written_total{store=\"lake\"} ");
-                if accepted == written {
+                let found = gatelog
+                    .query("page_size=1")
+                    .map_err(|error| error.to_string())?;
+                let total = found.get("total").and_then(serde_json::Value::as_u64);
+                let accepted = accepted(&gatelog).map_err(|error| error.to_string())?;
+                if total == Some(accepted) {
                     Ok(())
                 } else {
-                    Err(format!("{written:?} of {accepted:?}"))
+                    Err(format!("{total:?} of {accepted}"))
                 }
             })?;
             let caught_up = ended.elapsed().as_secs_f64();
-            let found = gatelog.query("page_size=1")?;
-            let total = found
-                .get("total")
-                .and_then(serde_json::Value::as_u64)
-                .unwrap_or_default();
-            ensure!(total >= load.requests, "{total} of {} rows", load.requests);
+            ensure!(
+                accepted(&gatelog)? >= load.requests,
+                "fewer rows than requests"
+            );
             round(load, gatelog.pid(), Some(caught_up))
         }
     }
+}
+
+/// Records that gatelog says it has acknowledged.
+fn accepted(gatelog: &Gatelog) -> anyhow::Result<u64> {
+    let (_, metrics) = gatelog.get("/metrics")?;
+    let number = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("gatelog_records_accepted_total "));
+    Ok(number
+        .context("no count of accepted records")?
+        .trim()
+        .parse()?)
 }
 
 fn floor(mode: &str, built: &Path, script: &Path) -> anyhow::Result<Round> {
@@ -268,6 +278,11 @@ fn report(results: &[Vec<Round>], sync_ms: f64) -> anyhow::Result<String> {
             middle(rounds, |round| round.peak_rss_mib),
         )?;
     }
+    text.push_str(
+        "\nFor comparison, measured on the same kind of machine: the Go db-log-collector, which answers \
+         from memory,\n19,900 requests/s with MariaDB beside it (39 us CPU a record, and 40 us in \
+         MariaDB).\n",
+    );
     text.push_str("\n## Rounds\n\nrequests/s, in the order in which they took turns:\n\n");
     for ((_, name), rounds) in CANDIDATES.iter().zip(results) {
         let all: Vec<String> = rounds
@@ -287,11 +302,6 @@ fn machine() -> anyhow::Result<String> {
         .unwrap_or(": unknown");
     let cores = std::thread::available_parallelism()?;
     let kernel = program::output(Command::new("uname").arg("-sr"))?;
-    Ok(format!(
-        "{cores} cores,{}, {}",
-        model.trim_start_matches([' ', '\t', ':']).trim(),
-        kernel.trim()
-    )
-    .replace(",I", ", I")
-    .replace(",A", ", A"))
+    let model = model.trim_start_matches([' ', '\t', ':']).trim();
+    Ok(format!("{cores} cores, {model}, {}", kernel.trim()))
 }

@@ -156,3 +156,86 @@ fn a_failed_write_poisons_the_journal_and_nothing_is_acknowledged_any_more() {
     ));
     assert!(journal.failure().unwrap().starts_with("create "));
 }
+
+#[test]
+fn several_frames_are_appended_all_or_none() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let end = block_on(journal.append_all(&[(b"one", 1), (b"two", 2)]).unwrap()).unwrap();
+    assert_eq!(end, journal.end());
+    let large = vec![7; 40_000];
+    let refused = journal
+        .append_all(&[(b"three", 1), (&large, 1), (&large, 1)])
+        .unwrap_err();
+    assert!(matches!(refused, Error::Full { .. }), "{refused}");
+    assert!(matches!(
+        journal.append_all(&[(b"three", 1), (b"", 0)]),
+        Err(Error::FrameSize { .. })
+    ));
+    append(&journal, b"four");
+    assert_eq!(
+        read_all(&mut journal.reader("r").unwrap()),
+        [&b"one"[..], b"two", b"four"]
+    );
+}
+
+#[test]
+fn a_cap_as_small_as_a_segment_does_not_stop_a_journal_whose_readers_keep_up() {
+    let bench = Bench::new();
+    let config = Config {
+        max_bytes: 4096,
+        segment_bytes: 4096,
+        ..bench.config
+    };
+    let journal = Journal::open(bench.dir(), config).unwrap();
+    let mut reader = journal.reader("r").unwrap();
+    for _ in 0..50 {
+        append(&journal, &[1; 500]);
+        read_all(&mut reader);
+        reader.release(reader.position()).unwrap();
+    }
+}
+
+#[test]
+fn an_acknowledger_wakes_the_appends_of_its_thread_and_not_before_they_are_durable() {
+    let bench = Bench::new();
+    let config = Config {
+        max_bytes: 1 << 20,
+        ..bench.config
+    };
+    let journal = Journal::open(bench.dir(), config).unwrap();
+    block_on(async {
+        let appends = async {
+            for number in 0..100u8 {
+                let appended = journal.append(&[number], 1).unwrap();
+                let end = appended.await.unwrap();
+                assert!(journal.end() >= end);
+            }
+        };
+        tokio::select! {
+            () = appends => {}
+            () = journal.acknowledger().run() => panic!("the journal is open"),
+        }
+    });
+    assert_eq!(read_all(&mut journal.reader("r").unwrap()).len(), 100);
+}
+
+#[test]
+fn an_acknowledger_tells_a_failure_too() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    append(&journal, &[1; 3000]);
+    std::fs::create_dir(
+        bench
+            .dir()
+            .join(format!("{:020}.segment", journal.end().get())),
+    )
+    .unwrap();
+    let failed = block_on(async {
+        tokio::select! {
+            failed = journal.append(&[1; 3000], 1).unwrap() => failed,
+            () = journal.acknowledger().run() => panic!("the journal is open"),
+        }
+    });
+    assert!(matches!(failed, Err(Error::Poisoned { .. })), "{failed:?}");
+}

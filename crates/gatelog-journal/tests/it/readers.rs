@@ -107,3 +107,27 @@ fn a_damaged_sealed_frame_is_an_error_that_names_file_and_place() {
         "{error}"
     );
 }
+
+#[test]
+fn what_could_not_be_deleted_is_tried_again_and_never_leaves_a_gap() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let mut reader = journal.reader("r").unwrap();
+    for _ in 0..20 {
+        append(&journal, &[1; 1000]);
+    }
+    // The oldest cannot be removed: a directory that is not empty stands in its place.
+    let oldest = bench.segments()[0].clone();
+    let aside = oldest.with_extension("aside");
+    std::fs::rename(&oldest, &aside).unwrap();
+    std::fs::create_dir_all(oldest.join("x")).unwrap();
+    let all = bench.segments().len();
+    let end = journal.end();
+    reader.seek(end).unwrap();
+    assert!(matches!(reader.release(end), Err(Error::Io { .. })));
+    assert_eq!(bench.segments().len(), all, "nothing behind it is deleted");
+    std::fs::remove_dir_all(&oldest).unwrap();
+    std::fs::rename(&aside, &oldest).unwrap();
+    reader.release(end).unwrap();
+    assert_eq!(bench.segments().len(), 1);
+}

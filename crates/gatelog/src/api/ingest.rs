@@ -4,20 +4,21 @@
 //! refused; 400 in that shape when all were; 413 too large; 415 an unknown `Content-Encoding`; 503
 //! with `Retry-After` when the journal is full or cannot be written.
 //!
-//! **Limits.** Bodies above [`LARGE_BYTES`] are read one at a time each in [`LARGE_AT_ONCE`] places,
-//! so that memory does not follow the number of senders. A body must arrive within
-//! [`BODY_TIMEOUT`].
+//! **Limits.** Bodies above [`LARGE_BYTES`] share [`ROOM_MEBIBYTES`] of memory; who finds no room
+//! within [`ROOM_TIMEOUT`] is answered 503. [`LARGE_AT_ONCE`] of them are decompressed and decoded
+//! at a time. A body must arrive within [`BODY_TIMEOUT`].
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::body::{Bytes, HttpBody as Body};
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use axum::response::Response;
 use gatelog_journal::Error as JournalError;
 use gatelog_record::json::write_text;
 use http_body_util::BodyExt;
+use tokio::sync::SemaphorePermit;
 
 use crate::decode::{InflateError, inflate};
 use crate::intake::Outcome;
@@ -26,19 +27,25 @@ use crate::service::Service;
 /// Bodies above this, or compressed, are decoded outside the async threads.
 const LARGE_BYTES: usize = 256 << 10;
 
-/// Large bodies that are in memory at the same time.
+/// Memory for large bodies as they come over the network, before decompression.
+pub const ROOM_MEBIBYTES: usize = 128;
+
+/// How long a body may wait for room.
+const ROOM_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Large and compressed bodies that are decoded at the same time.
 pub const LARGE_AT_ONCE: usize = 2;
 
 /// How long a sender may take to send a body.
 const BODY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Answers `POST /ingest`.
-pub async fn ingest(
-    State(service): State<Arc<Service>>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let response = match answer(&service, &headers, body).await {
+pub async fn ingest<B>(service: &Arc<Service>, request: Request<B>) -> Response
+where
+    B: Body<Data = Bytes, Error: Display> + Unpin,
+{
+    let (head, body) = request.into_parts();
+    let response = match answer(service, &head.headers, body).await {
         Ok(outcome) => acknowledged(&outcome),
         Err(refusal) => refusal.response(),
     };
@@ -46,13 +53,11 @@ pub async fn ingest(
     response
 }
 
-async fn answer(
-    service: &Arc<Service>,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<Outcome, Refusal> {
+async fn answer<B>(service: &Arc<Service>, headers: &HeaderMap, body: B) -> Result<Outcome, Refusal>
+where
+    B: Body<Data = Bytes, Error: Display> + Unpin,
+{
     let limit = service.limits.body_bytes;
-    let length = body.size_hint();
     let encoding = match headers
         .get(header::CONTENT_ENCODING)
         .map(HeaderValue::to_str)
@@ -61,25 +66,27 @@ async fn answer(
         Some(Ok(encoding)) => Some(encoding),
         Some(Err(_)) => return Err(InflateError::UnknownEncoding("?".to_owned()).into()),
     };
-    // A place is taken before the body is read: waiting senders wait in the network, not in memory.
-    let small = encoding.is_none()
-        && length
-            .upper()
-            .is_some_and(|upper| upper <= LARGE_BYTES as u64);
-    let _place = if small {
+    let at_most = body
+        .size_hint()
+        .upper()
+        .map_or(limit, |upper| as_usize(upper).min(limit));
+    let small = at_most <= LARGE_BYTES;
+    // Room is taken before the body is read: those who wait for it wait in the network.
+    let room = if small {
         None
     } else {
-        service.large_bodies.acquire().await.ok()
+        Some(room(service, at_most).await?)
     };
     let body = match tokio::time::timeout(BODY_TIMEOUT, read(body, limit)).await {
         Ok(body) => body?,
         Err(_) => return Err(Refusal::Slow),
     };
-    let mut outcome = if small {
+    let mut outcome = if small && encoding.is_none() {
         service.intake.take(&service.journal, &body)?
     } else {
         take_large(service, encoding, body).await?
     };
+    drop(room);
     for appended in outcome.appended.drain(..) {
         appended.await?;
     }
@@ -87,11 +94,30 @@ async fn answer(
     Ok(outcome)
 }
 
+/// Room in memory for a body of this size.
+async fn room(service: &Arc<Service>, bytes: usize) -> Result<SemaphorePermit<'_>, Refusal> {
+    let mebibytes = bytes.div_ceil(1 << 20).min(ROOM_MEBIBYTES);
+    let wanted = service
+        .room
+        .acquire_many(u32::try_from(mebibytes).unwrap_or(u32::MAX));
+    match tokio::time::timeout(ROOM_TIMEOUT, wanted).await {
+        Ok(Ok(permit)) => Ok(permit),
+        _ => Err(Refusal::Busy),
+    }
+}
+
+fn as_usize(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
 /// Reads a body of at most `limit` bytes.
 ///
 /// A larger one is read on for as much again and thrown away: a sender that is still sending when
 /// it is answered sees a broken connection in place of the answer.
-async fn read(mut body: Body, limit: usize) -> Result<Bytes, Refusal> {
+async fn read<B>(mut body: B, limit: usize) -> Result<Bytes, Refusal>
+where
+    B: Body<Data = Bytes, Error: Display> + Unpin,
+{
     let (mut parts, mut length) = (Vec::new(), 0usize);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Refusal::Unreadable(error.to_string()))?;
@@ -123,6 +149,9 @@ async fn take_large(
     encoding: Option<&str>,
     body: Bytes,
 ) -> Result<Outcome, Refusal> {
+    let Ok(_place) = service.decoders.acquire().await else {
+        return Err(Refusal::Busy);
+    };
     let service = Arc::clone(service);
     let encoding = encoding.map(str::to_owned);
     let task = tokio::task::spawn_blocking(move || -> Result<Outcome, Refusal> {
@@ -144,6 +173,7 @@ async fn take_large(
 #[derive(Debug)]
 enum Refusal {
     TooLarge { limit: usize },
+    Busy,
     Slow,
     Unreadable(String),
     Inflate(InflateError),
@@ -176,6 +206,10 @@ impl Refusal {
                     BODY_TIMEOUT.as_secs()
                 ),
             ),
+            Self::Busy => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many large bodies are being read".to_owned(),
+            ),
             Self::Unreadable(reason) => (StatusCode::BAD_REQUEST, reason.clone()),
             Self::Inflate(error) => (
                 match error {
@@ -191,12 +225,13 @@ impl Refusal {
         write_text(&error, &mut body);
         body.push('}');
         let mut response = super::json(status, body);
-        if let Self::Journal(error) = self {
-            let seconds = match error {
-                JournalError::Overloaded { .. } => "1",
-                JournalError::Full { .. } => "5",
-                _ => "30",
-            };
+        let seconds = match self {
+            Self::Busy | Self::Journal(JournalError::Overloaded { .. }) => Some("1"),
+            Self::Journal(JournalError::Full { .. }) => Some("5"),
+            Self::Journal(_) => Some("30"),
+            _ => None,
+        };
+        if let Some(seconds) = seconds {
             response
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));

@@ -8,7 +8,8 @@ const PREFIX: &str = "GATELOG_";
 
 /// The configuration with the environment's values in place of its own.
 ///
-/// A variable's value is read as YAML, so `5`, `true` and `{a: 1}` are what they look like.
+/// A variable's value is taken as text where its key is a text, and else as YAML: `5`, `true` and
+/// `{a: 1}` are what they look like.
 /// Variables that Kubernetes makes for a Service named gatelog are let be: `GATELOG_PORT*` and
 /// `GATELOG_SERVICE_*`.
 ///
@@ -23,7 +24,7 @@ pub fn overlay(
     let (mut port, mut dsn) = (None, None);
     for (name, value) in variables {
         match name.as_str() {
-            "PORT" => port = Some(value),
+            "PORT" if !value.is_empty() => port = Some(value),
             "MYSQL_DSN" if !value.is_empty() => dsn = Some(value),
             _ if name.starts_with("GATELOG_PORT") || name.starts_with("GATELOG_SERVICE_") => {}
             _ if name.starts_with(PREFIX) => keys.push((name, value)),
@@ -51,26 +52,41 @@ pub fn overlay(
 fn set(config: &Config, name: &str, value: &str) -> Result<Config, ConfigError> {
     let wrong = |problem: String| ConfigError::Variable {
         name: name.to_owned(),
-        problem,
+        // It may be a secret, and whoever set it knows it.
+        problem: if value.is_empty() {
+            problem
+        } else {
+            problem.replace(value, "…")
+        },
     };
-    let value: Value = match serde_saphyr::from_str(value) {
-        Ok(value) => value,
-        Err(_) => Value::String(value.to_owned()),
+    let tree = serde_json::to_value(config).map_err(|error| wrong(error.to_string()))?;
+    let path = name.strip_prefix(PREFIX).unwrap_or(name).to_lowercase();
+    let with = |value: Value| serde_json::from_value::<Config>(put(tree.clone(), &path, value));
+    // A text is taken as it is: a password may well hold what means something in YAML.
+    let as_text = with(Value::String(value.to_owned()));
+    let found = match serde_saphyr::from_str(value) {
+        Ok(value) => as_text.or_else(|_| with(value)),
+        Err(_) => as_text,
     };
-    let mut tree = serde_json::to_value(config).map_err(|error| wrong(error.to_string()))?;
-    let path = name.trim_start_matches(PREFIX).to_lowercase();
-    let mut place = &mut tree;
-    for key in path.split("__") {
-        if !place.is_object() {
-            *place = Value::Object(serde_json::Map::new());
-        }
-        let Value::Object(keys) = place else {
-            return Err(wrong("no such key".to_owned()));
-        };
-        place = keys.entry(key).or_insert(Value::Null);
+    found.map_err(|error| wrong(error.to_string()))
+}
+
+/// The tree with the value at this path, whose levels are joined by two underscores.
+fn put(mut tree: Value, path: &str, value: Value) -> Value {
+    let (key, rest) = path.split_once("__").unwrap_or((path, ""));
+    if !tree.is_object() {
+        tree = Value::Object(serde_json::Map::new());
     }
-    *place = value;
-    serde_json::from_value(tree).map_err(|error| wrong(error.to_string()))
+    if let Value::Object(keys) = &mut tree {
+        let inner = keys.remove(key).unwrap_or_default();
+        let inner = if rest.is_empty() {
+            value
+        } else {
+            put(inner, rest, value)
+        };
+        keys.insert(key.to_owned(), inner);
+    }
+    tree
 }
 
 #[cfg(test)]
@@ -108,6 +124,29 @@ mod tests {
         assert!(config.store.lake.is_none());
         let config = with(&[("GATELOG_LISTEN", "127.0.0.1:9"), ("PORT", "9090")]).unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:9");
+    }
+
+    #[test]
+    fn texts_are_taken_as_they_are_and_other_keys_stay_as_they_were() {
+        let config = Config {
+            ingest: super::super::Ingest {
+                max_body_bytes: bytesize::ByteSize::b(1_536_001),
+                ..super::super::Ingest::default()
+            },
+            ..Config::default()
+        };
+        let dsn = "u:p #w{@tcp(h)/d";
+        let variables = [("GATELOG_STORE__MYSQL__DSN".to_owned(), dsn.to_owned())];
+        let changed = overlay(config.clone(), variables).unwrap();
+        assert_eq!(changed.store.mysql.as_ref().unwrap().dsn.reveal(), dsn);
+        let store = config.store.clone();
+        assert_eq!(Config { store, ..changed }, config);
+    }
+
+    #[test]
+    fn a_wrong_value_is_not_shown_as_it_may_be_a_secret() {
+        let error = with(&[("GATELOG_STORE__MYSQL", "u:secret@tcp(h)/d")]).unwrap_err();
+        assert!(!error.to_string().contains("secret"), "{error}");
     }
 
     #[test]

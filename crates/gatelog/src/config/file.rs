@@ -88,7 +88,17 @@ pub fn parse(text: &str) -> Result<Config, String> {
     if only_comments {
         return Ok(Config::default());
     }
-    serde_saphyr::from_str(text).map_err(|error| error.to_string())
+    serde_saphyr::from_str(text).map_err(|error| mask_secrets(&error.to_string()))
+}
+
+/// The message without the values of secret keys, which it shows with the line that is wrong.
+fn mask_secrets(message: &str) -> String {
+    let mask = |line: &str| match line.find("dsn") {
+        // The key itself may be what is wrong, so it stays.
+        Some(at) => format!("{}dsn ***", line.get(..at).unwrap_or_default()),
+        None => line.to_owned(),
+    };
+    message.lines().map(mask).collect::<Vec<_>>().join("\n")
 }
 
 /// Checks what no single key can tell.
@@ -105,6 +115,16 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     }
     if config.ingest.max_body_bytes.as_u64() == 0 {
         return wrong("ingest.max_body_bytes", "at least one byte".to_owned());
+    }
+    // A record may be as large as a body, and a frame of the journal has to hold it.
+    if config.ingest.max_decompressed_bytes.as_u64() > 255 << 20 {
+        return wrong("ingest.max_decompressed_bytes", "at most 255MiB".to_owned());
+    }
+    if config.ingest.max_body_bytes > config.ingest.max_decompressed_bytes {
+        return wrong(
+            "ingest.max_body_bytes",
+            "at most ingest.max_decompressed_bytes".to_owned(),
+        );
     }
     if let Some(mysql) = &config.store.mysql
         && let Err(error) = Dsn::parse(mysql.dsn.reveal())
@@ -179,9 +199,23 @@ log: { level: debug, format: json }
     }
 
     #[test]
+    fn a_password_is_not_shown_with_the_line_that_is_wrong() {
+        for text in [
+            "store: { mysql: { dsn: \"u:secret@tcp(db)/logs\", tls: true } }\n",
+            "store:\n  mysql:\n    dsn: u:secret@tcp(db)/logs\n    tls: yes\n",
+            "store:\n  mysql:\n    dsn: [u:secret]\n",
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
     fn values_that_do_not_fit_together_are_named() {
         let error = |text: &str| check(&parse(text).unwrap()).unwrap_err().to_string();
         assert!(error("journal: {max_bytes: 1MiB}").starts_with("journal.max_bytes: at least"));
+        assert!(error("ingest: {max_decompressed_bytes: 1GiB}").contains("at most 255MiB"));
+        assert!(error("ingest: {max_body_bytes: 200MiB}").starts_with("ingest.max_body_bytes: "));
         assert!(error("query_store: mysql").starts_with("query_store: mysql is not"));
         let text = "query_store: lake\nstore: {mysql: {dsn: \"u:p@tcp(db)/logs\"}}";
         assert!(error(text).starts_with("query_store: the lake is not"));

@@ -3,34 +3,42 @@
 //! **Shape.** `[` begins a JSON array; anything else is taken as objects behind each other,
 //! separated by white space (NDJSON, pretty printed or not) or by single commas.
 //!
-//! **Where a broken item ends.** An object whose content is wrong ends where its syntax says. One
-//! whose syntax is broken ends, in an array, at the brace that closes it, strings being skipped, or
-//! where that brace is not followed by `,` or `]` (as with quotes that were not escaped) at the next
-//! `}` that is followed by the next item; and elsewhere at its line, together with the lines behind
-//! it that do not begin an object.
+//! **Where a broken item ends.** An object whose content is wrong ends where its syntax says; for one
+//! whose syntax is broken, `broken` says it.
+//!
+//! **Limits.** Where a broken item ends is sometimes known only far behind it, so a body of broken
+//! items could make each be looked for to the end of the body. All the looking together is bounded
+//! ([`Work`]): when half of it is used up it is done near the item only, and when all is, the rest
+//! of the body is refused as one item.
+
+mod broken;
+mod work;
 
 use gatelog_record::{AccessRecord, DecodeError, Flaws, json};
+
+use self::work::{REFUSED_ITEM, Work};
 
 /// Iterator over the items of a body: each is a record with its flaws, or why it is none.
 #[derive(Clone, Debug)]
 pub struct Items<'a> {
     rest: &'a str,
     in_array: bool,
+    /// Where `rest` ends in the body.
+    end: usize,
+    work: Work,
 }
 
 impl<'a> Items<'a> {
     /// The items of this body.
     pub fn new(body: &'a str) -> Self {
-        let rest = body.trim_ascii_start();
-        match rest.strip_prefix('[') {
-            Some(rest) => Self {
-                rest,
-                in_array: true,
-            },
-            None => Self {
-                rest,
-                in_array: false,
-            },
+        let end = body.trim_ascii_end().len();
+        let rest = body.trim_ascii();
+        let array = rest.strip_prefix('[');
+        Self {
+            rest: array.unwrap_or(rest),
+            in_array: array.is_some(),
+            end,
+            work: Work::for_body(body.len()),
         }
     }
 
@@ -46,13 +54,37 @@ impl<'a> Items<'a> {
 
     /// Reads the item at the beginning of the rest.
     fn item(&mut self) -> Result<(AccessRecord<'a>, Flaws), DecodeError> {
-        let (item, end) = json::read_next(self.rest);
+        if false {
+            let byte = self.end.saturating_sub(self.rest.len());
+            self.skip(self.rest.len());
+            self.in_array = false;
+            return Err(DecodeError::TooManyBroken { byte });
+        }
+        // Only an object may stand in a line: whatever else does ends with it.
+        let line = (!self.in_array && !self.rest.starts_with('{'))
+            .then(|| self.rest.find('\n').unwrap_or(self.rest.len()));
+        let text = match line {
+            Some(end) => self.rest.get(..end).unwrap_or_default(),
+            None => self.rest,
+        };
+        let (item, end) = json::read_next(text);
+        self.work.add(end);
+        if item.is_err() {
+            self.work.add(REFUSED_ITEM);
+        }
         let broken = matches!(item, Err(DecodeError::Syntax(_)));
-        self.skip(match (broken, self.in_array) {
-            (false, _) => end,
-            (true, true) => broken_item_end(self.rest),
-            (true, false) => next_object_line(self.rest),
-        });
+        let end = match (line, broken) {
+            (Some(line), _) => line,
+            (None, false) => end,
+            (None, true) if self.in_array => broken::end_in_array(self.rest, &mut self.work),
+            (None, true) => broken::end_in_lines(self.rest, &mut self.work),
+        };
+        self.skip(end);
+        if line.is_some() && item.is_ok() {
+            return Err(DecodeError::NotAnObject {
+                found: "something else",
+            });
+        }
         item
     }
 }
@@ -81,64 +113,8 @@ impl<'a> Iterator for Items<'a> {
             return std::mem::take(&mut self.in_array)
                 .then(|| Err(DecodeError::Syntax("the array does not end".to_owned())));
         }
-        if self.in_array || self.rest.starts_with('{') {
-            return Some(self.item());
-        }
-        // Only an object may stand here: whatever it is, it ends at its line.
-        let line = self.rest.find('\n').unwrap_or(self.rest.len());
-        let (item, _) = json::read_next(self.rest);
-        self.skip(line);
-        Some(Err(item.err().unwrap_or(DecodeError::NotAnObject {
-            found: "something else",
-        })))
+        Some(self.item())
     }
-}
-
-/// Where an item of an array ends whose syntax is broken.
-fn broken_item_end(text: &str) -> usize {
-    let rest = |end: usize| text.get(end..).unwrap_or_default().trim_ascii_start();
-    let closed = closing_brace(text).filter(|&end| rest(end).starts_with([',', ']']));
-    let before_next_item = || {
-        text.match_indices('}').map(|(at, _)| at + 1).find(|&end| {
-            let next = rest(end).strip_prefix(',').map(str::trim_ascii_start);
-            next.is_some_and(|next| next.starts_with('{')) || rest(end).trim_ascii_end() == "]"
-        })
-    };
-    closed.or_else(before_next_item).unwrap_or(text.len())
-}
-
-/// Behind the brace that closes the object at the beginning of `text`.
-fn closing_brace(text: &str) -> Option<usize> {
-    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
-    for (at, byte) in text.bytes().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'{' if !in_string => depth += 1,
-            b'}' if !in_string => {
-                depth = depth.checked_sub(1)?;
-                if depth == 0 {
-                    return Some(at + 1);
-                }
-            }
-            // A bare word where an object should be ends before the next item.
-            b',' | b']' if depth == 0 && at > 0 => return Some(at),
-            _ => {}
-        }
-    }
-    None
-}
-
-/// The beginning of the next line that begins an object.
-fn next_object_line(text: &str) -> usize {
-    text.match_indices('\n')
-        .map(|(at, _)| at + 1)
-        .find(|&at| {
-            text.get(at..)
-                .is_some_and(|line| line.trim_ascii_start().starts_with('{'))
-        })
-        .unwrap_or(text.len())
 }
 
 #[cfg(test)]
@@ -217,6 +193,92 @@ mod tests {
         assert_eq!(methods(r#"[{"method":"A"},{"meth"#), "A ! !");
         assert_eq!(methods(r#"[{"method":"A"}] x"#), "A !");
         assert_eq!(methods("["), "!");
+    }
+
+    /// How many items were read and how many bytes were looked at for each byte of the body.
+    fn work(body: &str) -> (usize, usize) {
+        let mut items = Items::new(body);
+        let count = items.by_ref().count();
+        (count, items.work.done / body.len())
+    }
+
+    #[test]
+    fn long_white_space_behind_a_broken_item_is_passed_over_once() {
+        const LONG: usize = 1 << 17;
+        for blank in ["\n", " ", "\n  ", "\r\n"] {
+            let blank = blank.repeat(LONG);
+            let lines = format!("{{\"a\":tru}}{blank}{{\"method\":\"B\"}}{blank}");
+            assert_eq!(methods(&lines.replace("tru}", "tru}\n")), "! B");
+            assert!(work(&lines).1 <= 2);
+            let array = format!("[{{\"a\":tru}}{blank},{blank}{{\"method\":\"B\"}}{blank}]");
+            assert_eq!(methods(&array), "! B");
+            assert!(work(&array).1 <= 2);
+        }
+        // White space at the end of the body, and many braces before it.
+        let braces = format!("[{{\"a\"{}{}", "}".repeat(LONG), " ".repeat(LONG));
+        assert_eq!(methods(&braces), "! !");
+        assert!(work(&braces).1 <= 4);
+    }
+
+    #[test]
+    fn broken_items_cost_no_more_than_the_allowed_work() {
+        const MANY: usize = 1 << 14;
+        for body in [
+            format!("[{}", r#"{{"},"#.repeat(MANY)),
+            r#"{"a":["#.repeat(MANY).replace('[', "[\n"),
+            format!("[{}", r#"{"a":["#.repeat(MANY)),
+            format!("[{}]", r#"{"a":["},"#.repeat(MANY)),
+            "x\n[1,\n".repeat(MANY),
+            format!("[{}", r#"{"a":tru},{"b":"},"#.repeat(MANY)),
+            format!("[{}", "1,".repeat(MANY)),
+            "1\n".repeat(MANY),
+        ] {
+            let mut items = Items::new(&body);
+            let last = items.by_ref().last().unwrap();
+            // One item more may be looked at when little is left.
+            let most = items.work.allowed + 4 * body.len();
+            assert!(items.work.done <= most, "{} > {most}", items.work.done);
+            assert!(items.rest().is_empty());
+            let told = last.unwrap_err().to_string();
+            let given_up = told.starts_with("the body has too many broken items");
+            assert_eq!(given_up, items.work.used_up(), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_read_is_told_with_its_place() {
+        let broken = r#"{"a":["#.repeat(1 << 15).replace('[', "[\n");
+        let body = format!(" {{\"method\":\"A\"}}\n{broken} \n");
+        let mut items = Items::new(&body);
+        assert!(items.next().unwrap().is_ok());
+        let (mut before, mut last) = ("", None);
+        loop {
+            let rest = items.rest();
+            let Some(item) = items.next() else { break };
+            (before, last) = (rest, Some(item));
+        }
+        // The place is behind the white space that follows the last broken item.
+        let byte = body.trim_ascii_end().len() - before.trim_ascii_start().len();
+        assert!(body.get(byte..).unwrap().starts_with(r#"{"a":["#));
+        assert_eq!(
+            last.unwrap().unwrap_err().to_string(),
+            format!(
+                "the body has too many broken items to tell them apart: the rest, from byte {byte}, \
+                 was not read"
+            )
+        );
+    }
+
+    #[test]
+    fn many_broken_records_in_an_array_leave_their_good_neighbours() {
+        // A quote that was not escaped turns strings inside out as far as the end.
+        let filling = "x".repeat(1000);
+        let good = format!(r#"{{"method":"A","path":"{filling}"}}"#);
+        let bad = format!(r#"{{"method":"b"B","path":"{filling}"}}"#);
+        let body = format!("[{}{good}]", format!("{good},{bad},").repeat(2000));
+        let found = methods(&body);
+        assert_eq!(found.matches('A').count(), 2001);
+        assert_eq!(found.matches('!').count(), 2000);
     }
 
     proptest! {

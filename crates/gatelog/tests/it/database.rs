@@ -113,3 +113,91 @@ fn two_stores_each_have_every_record_and_one_of_them_answers() {
         .collect();
     assert_eq!(answering, ["lake"]);
 }
+
+#[test]
+fn what_the_database_refuses_is_kept_and_taken_back_when_it_fits() {
+    let (dir, mariadb) = (TempDir::new().unwrap(), MariaDb::start().unwrap());
+    let dsn = mariadb.database("letters").unwrap();
+    mariadb
+        .sql("SET GLOBAL max_allowed_packet = 1048576")
+        .unwrap();
+    let setup = setup(&dir).variable("MYSQL_DSN", dsn);
+    let gatelog = setup.start().unwrap();
+    let large = format!(
+        "{{\"request_id\":\"large\",\"start_time\":\"2026-03-23T02:10:01Z\",\"ai_log\":{{\"answer\":\"{}\"}}}}\n",
+        "x".repeat(2 << 20)
+    );
+    let body = format!("{}{large}{}", lines(0..3), lines(3..6));
+    assert_eq!(gatelog.ingest(&body).unwrap().1, r#"{"accepted":7}"#);
+    gatelog.wait_for_rows("", 6).unwrap();
+    let file = dir.path().join("dead-letter/mysql.ndjson");
+    let letters = wait::until("the dead letter", Duration::from_secs(10), || {
+        std::fs::read_to_string(&file).map_err(|error| error.to_string())
+    })
+    .unwrap();
+    assert_eq!(letters.lines().count(), 1);
+    let letter: Value = serde_json::from_str(&letters).unwrap();
+    assert_eq!(
+        (&letter["request_id"], &letter["dead_letter_store"]),
+        (&json!("large"), &json!("mysql"))
+    );
+    let (_, metrics) = gatelog.get("/metrics").unwrap();
+    for line in [
+        "gatelog_store_written_total{store=\"mysql\"} 6",
+        "gatelog_store_rejected_total{store=\"mysql\"} 1",
+    ] {
+        assert!(metrics.contains(line), "{line} in {metrics}");
+    }
+    gatelog.terminate().unwrap();
+
+    mariadb
+        .sql("SET GLOBAL max_allowed_packet = 67108864")
+        .unwrap();
+    let gatelog = setup.start().unwrap();
+    assert_eq!(gatelog.ingest(&letters).unwrap().0, 200);
+    let found = gatelog.wait_for_rows("request_id=large", 1).unwrap();
+    assert_eq!(
+        found["logs"][0]["ai_log"]["answer"].as_str().unwrap().len(),
+        2 << 20
+    );
+}
+
+#[test]
+fn a_table_without_transactions_is_not_written_again_at_a_restart() {
+    let (dir, mariadb) = (TempDir::new().unwrap(), MariaDb::shared().unwrap());
+    let dsn = mariadb.database("aria").unwrap();
+    mariadb
+        .sql("CREATE TABLE aria.access_logs (start_time DATETIME(3) NOT NULL, path TEXT) ENGINE=MyISAM")
+        .unwrap();
+    let setup = setup(&dir).variable("MYSQL_DSN", dsn);
+    let gatelog = setup.start().unwrap();
+    gatelog.ingest(lines(0..50)).unwrap();
+    gatelog.wait_for_rows("", 50).unwrap();
+    let ready: Value = serde_json::from_str(&gatelog.get("/ready").unwrap().1).unwrap();
+    assert_eq!(ready["stores"][0]["exactly_once"], json!(false));
+    gatelog.terminate().unwrap();
+    let gatelog = setup.start().unwrap();
+    gatelog.ingest(lines(50..51)).unwrap();
+    gatelog.wait_for_rows("", 51).unwrap();
+}
+
+#[test]
+fn a_database_that_hangs_does_not_hold_up_the_end() {
+    let (dir, mariadb) = (TempDir::new().unwrap(), MariaDb::start().unwrap());
+    let dsn = mariadb.database("hanging").unwrap();
+    let setup = setup(&dir).variable("MYSQL_DSN", dsn);
+    let gatelog = setup.start().unwrap();
+    gatelog.ingest(lines(0..10)).unwrap();
+    gatelog.wait_for_rows("", 10).unwrap();
+    mariadb.freeze().unwrap();
+    assert_eq!(gatelog.ingest(lines(10..20)).unwrap().0, 200);
+    let told = wait::until("the silence to be told", Duration::from_secs(10), || {
+        let (status, body) = gatelog.get("/ready").unwrap();
+        if status == 503 { Ok(()) } else { Err(body) }
+    });
+    let ended = gatelog.terminate();
+    mariadb.thaw().unwrap();
+    told.unwrap();
+    assert!(ended.unwrap().success());
+    setup.start().unwrap().wait_for_rows("", 20).unwrap();
+}

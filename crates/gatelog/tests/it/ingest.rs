@@ -109,11 +109,33 @@ fn a_body_of_which_nothing_is_taken_is_answered_400() {
         let found = answer["rejected"][0]["error"].as_str().unwrap();
         assert!(found.starts_with(error), "{body}: {found}");
     }
+    // Of very many the later ones are told as one; the last is the array that does not end.
     let (status, answer) = ingest(&service, format!("[{}", "1,".repeat(5000)));
+    let rejected = answer["rejected"].as_array().unwrap();
+    assert_eq!((status, rejected.len()), (400, 1001));
     assert_eq!(
-        (status, answer["rejected"].as_array().unwrap().len()),
-        (400, 1001)
+        rejected[1000],
+        json!({"index": 1000, "error": "4001 items up to index 5000 refused too"})
     );
+}
+
+#[test]
+fn records_behind_very_many_bad_items_are_taken() {
+    let service = start();
+    let bad = "{\"a\":tru}\n{}\n".repeat(750);
+    let body = format!("{bad}{}{bad}{}", lines(0..10), lines(10..15));
+    let (status, answer) = ingest(&service, &body);
+    assert_eq!((status, &answer["accepted"]), (200, &json!(15)));
+    let rejected = answer["rejected"].as_array().unwrap();
+    assert_eq!(rejected.len(), 1002);
+    assert_eq!(
+        rejected[1000..],
+        [
+            json!({"index": 1000, "error": "500 items up to index 1499 refused too"}),
+            json!({"index": 1510, "error": "1500 items up to index 3009 refused too"}),
+        ]
+    );
+    service.wait_for_rows("", 15).unwrap();
 }
 
 #[test]

@@ -65,7 +65,6 @@ fn metrics_count_what_happened() {
         "gatelog_records_rejected_total{reason=\"not_an_object\"} 1",
         "gatelog_records_rejected_total{reason=\"no_known_key\"} 1",
         "gatelog_records_rejected_total{reason=\"syntax\"} 1",
-        "gatelog_store_written_total{store=\"lake\"} 5",
         "gatelog_reader_lag_bytes{reader=\"lake\"} ",
         "gatelog_journal_bytes ",
         "# HELP gatelog_journal_bytes Bytes the journal holds.",

@@ -11,8 +11,8 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserializer as _, de};
 use serde_json::value::RawValue;
 
-use crate::AccessRecord;
 use crate::json_value::{Raw, unescape};
+use crate::{AccessRecord, Field};
 
 /// It is neither an object nor a string with one.
 #[derive(Debug)]
@@ -56,16 +56,36 @@ fn is_object(text: &str) -> bool {
             .is_ok_and(|raw| Raw::new(raw).depth() <= crate::json::MAX_NESTING)
 }
 
+/// The fields that [`Scalars`] can fill.
+const PROMOTED: &[Field] = &[
+    Field::Api,
+    Field::Model,
+    Field::InputTokens,
+    Field::OutputTokens,
+    Field::TotalTokens,
+    Field::AiSessionId,
+    Field::AiChatId,
+    Field::AiResponseType,
+    Field::AiFirstTokenDuration,
+    Field::AiServiceDuration,
+    Field::AiCacheStatus,
+    Field::AiTokenRatelimitStatus,
+    Field::AiSafecheckStatus,
+    Field::AiSafecheckRiskLabel,
+    Field::CachedTokens,
+    Field::ReasoningTokens,
+];
+
 /// Copies the object's scalars to the fields of their own, where these are absent.
 pub(crate) fn promote(record: &mut AccessRecord<'_>) {
     match record.ai_log.take() {
         Some(Cow::Borrowed(object)) => {
-            fill(record, scalars(object));
+            record.fill(scalars(object), PROMOTED);
             record.ai_log = Some(Cow::Borrowed(object));
         }
         Some(Cow::Owned(object)) => {
             let found = scalars(&object).into_owned();
-            fill(record, found);
+            record.fill(found, PROMOTED);
             record.ai_log = Some(Cow::Owned(object));
         }
         None => {}
@@ -81,18 +101,6 @@ fn scalars(object: &str) -> AccessRecord<'_> {
     } else {
         AccessRecord::default()
     }
-}
-
-fn fill<'a>(record: &mut AccessRecord<'a>, found: AccessRecord<'a>) {
-    macro_rules! fill {
-        ($($field:ident)*) => {
-            $( if record.$field.is_none() { record.$field = found.$field; } )*
-        };
-    }
-    fill!(api model input_tokens output_tokens total_tokens ai_session_id ai_chat_id
-        ai_response_type ai_first_token_duration ai_service_duration ai_cache_status
-        ai_token_ratelimit_status ai_safecheck_status ai_safecheck_risk_label cached_tokens
-        reasoning_tokens);
 }
 
 struct Scalars<'r, 'a>(&'r mut AccessRecord<'a>);

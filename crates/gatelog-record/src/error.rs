@@ -32,6 +32,16 @@ pub enum DecodeError {
         /// The limit.
         limit: usize,
     },
+    /// The items before this one were broken in so many ways that looking for where the next ones
+    /// begin was given up.
+    #[error(
+        "the body has too many broken items to tell them apart: the rest, from byte {byte}, was \
+         not read"
+    )]
+    TooManyBroken {
+        /// Where the rest begins in the body's text.
+        byte: usize,
+    },
 }
 
 /// Why wire bytes are not a record. They were damaged, or written by a program other than gatelog.

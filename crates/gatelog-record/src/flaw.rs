@@ -13,12 +13,15 @@ impl Flaws {
     pub const AI_LOG: Flaws = Flaws(1 << 1);
     /// A text was not valid UTF-8; the bad bytes are U+FFFD now.
     pub const UTF8: Flaws = Flaws(1 << 2);
+    /// `sample_weight` was no finite number above zero, and was left out.
+    pub const SAMPLE_WEIGHT: Flaws = Flaws(1 << 3);
 
     /// Every flaw with its name in `/metrics`.
-    pub const ALL: [(Flaws, &'static str); 3] = [
+    pub const ALL: [(Flaws, &'static str); 4] = [
         (Self::START_TIME, "start_time"),
         (Self::AI_LOG, "ai_log"),
         (Self::UTF8, "utf8"),
+        (Self::SAMPLE_WEIGHT, "sample_weight"),
     ];
 
     /// Adds the flaws of `other`.

@@ -9,8 +9,8 @@
 //! an integer field that holds no integer. Everything else is kept; what was odd about it is in
 //! [`AccessRecord::flaws`](crate::AccessRecord).
 //!
-//! **Out.** [`write`] gives the wire form: the present fields under their names. Reading it back
-//! gives the same record.
+//! **Out.** [`write`] gives the wire form on one line: the present fields under their names. Reading
+//! it back gives the same record, but for line breaks between the tokens of a JSON value.
 //!
 //! **Limits.** [`MAX_NESTING`] levels inside a value.
 
@@ -19,7 +19,7 @@ mod read;
 mod write;
 
 pub use read::{read, read_next};
-pub use write::{write, write_text, write_value};
+pub use write::{write, write_headers, write_text, write_value};
 
 /// How deep arrays and objects may be nested in a value.
 pub const MAX_NESTING: usize = 128;

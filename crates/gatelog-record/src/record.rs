@@ -188,11 +188,11 @@ fields! {
     /// The provider's total; absent when unknown.
     37 TotalTokens total_tokens: Integer;
 
-    /// gatelog's id of the record, given at receipt.
+    /// gatelog's id of the record, given at every receipt: one that the sender gives is not kept.
     40 RecordId record_id: Id;
     /// When gatelog received the record.
     41 ReceiveTime receive_time: Time;
-    /// How many requests this record stands for; absent means 1.
+    /// How many requests this record stands for, finite and above 0; absent means 1.
     42 SampleWeight sample_weight: Float;
     /// What was odd about the record as it came ([`Flaws`](crate::Flaws) as bits).
     43 Flaws flaws: Integer;
@@ -250,6 +250,29 @@ fields! {
     69 CachedTokens cached_tokens: Integer;
     /// Tokens the model spent on reasoning.
     70 ReasoningTokens reasoning_tokens: Integer;
+}
+
+impl<'a> AccessRecord<'a> {
+    /// Fills those of `fields` that are absent from `other`.
+    pub(crate) fn fill(&mut self, mut other: AccessRecord<'a>, fields: &[Field]) {
+        for &field in fields {
+            match (self.slot(field), other.slot(field)) {
+                (Slot::Text(slot), Slot::Text(from)) | (Slot::Json(slot), Slot::Json(from))
+                    if slot.is_none() =>
+                {
+                    *slot = from.take();
+                }
+                (Slot::Integer(slot), Slot::Integer(from)) => *slot = slot.or(*from),
+                (Slot::Float(slot), Slot::Float(from)) => *slot = slot.or(*from),
+                (Slot::Time(slot), Slot::Time(from)) => *slot = slot.or(*from),
+                (Slot::Id(slot), Slot::Id(from)) => *slot = slot.or(*from),
+                (Slot::Headers(slot), Slot::Headers(from)) if slot.is_empty() => {
+                    *slot = std::mem::take(from);
+                }
+                _ => {}
+            }
+        }
+    }
 }
 
 impl Field {

@@ -1,7 +1,8 @@
 //! Measures the lake: standard records written in batches of 500 from their wire form, as the
 //! journal gives them, and then some queries.
 //!
-//! `cargo run --release -p gatelog-store --example lake_write [RECORDS]`
+//! `cargo run --release -p gatelog-store --example lake_write [RECORDS [memory]]`; with `memory`, how
+//! much of that writing takes.
 #![expect(clippy::print_stdout, reason = "this is what it is for")]
 
 use std::error::Error;
@@ -10,6 +11,10 @@ use std::time::{Duration, Instant};
 use gatelog_record::{AccessRecord, Field, RecordId, Timestamp, standard, wire};
 use gatelog_store::lake::{Config, Lake};
 use gatelog_store::{Condition, Query, Sort, Store as _};
+
+/// As the service has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const BATCH: u64 = 500;
 
@@ -23,10 +28,34 @@ fn main() -> Result<(), Box<dyn Error>> {
         None => 500_000,
     };
     let directory = tempfile::tempdir()?;
-    let lake = Lake::new(directory.path(), Config::default())?;
+    let mib: usize = std::env::var("MIB")?.parse()?;
+    let lake = Lake::new(
+        directory.path(),
+        Config {
+            flush_bytes: mib << 20,
+            ..Config::default()
+        },
+    )?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     runtime.block_on(async {
         lake.open("journal").await?;
+        if std::env::args().nth(2).is_some_and(|word| word == "memory") {
+            // Batches are made as they go, so that the lake's memory is most of what there is.
+            let mut peak = 0;
+            let mut last = 0;
+            println!("start {}", resident()? >> 20);
+            for number in 0..records / BATCH {
+                lake.write(&decode(&batch(number))?, number + 1).await?;
+                peak = peak.max(resident()?);
+                if lake.committed() != last {
+                    last = lake.committed();
+                    println!("{number} committed {last} {}", resident()? >> 20);
+                }
+            }
+            lake.flush(true).await?;
+            println!("{} MiB at most while rows were written", peak >> 20);
+            return Ok(());
+        }
         let batches: Vec<Vec<u8>> = (0..records / BATCH).map(batch).collect();
         let bytes: usize = batches.iter().map(Vec::len).sum();
 
@@ -145,6 +174,17 @@ fn cpu_time() -> Result<Duration, Box<dyn Error>> {
         ticks += field.parse::<u64>()?;
     }
     Ok(Duration::from_millis(ticks * 10))
+}
+
+/// Bytes of the process in memory (`proc_pid_statm(5)`, field 2), for pages of 4 KiB.
+fn resident() -> Result<u64, Box<dyn Error>> {
+    let text = std::fs::read_to_string("/proc/self/status")?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"))
+        .ok_or("no RssAnon")?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib << 10)
 }
 
 /// Bytes of all Parquet files below the lake's directory.

@@ -3,8 +3,8 @@
 /// The result of a store.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a store did not do what it was asked. The caller tries again later in every case; what
-/// differs is who can help.
+/// Why a store did not do what it was asked, told apart by who can help: time, the operator, or
+/// whoever asked. The caller tries again later in all cases but the last.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -23,6 +23,14 @@ pub enum Error {
         /// The store's name.
         store: &'static str,
         /// What is wrong, and what would be right.
+        reason: String,
+    },
+    /// The question itself cannot be answered, whenever it is asked: ask differently.
+    #[error("{store} cannot answer this: {reason}")]
+    Unanswerable {
+        /// The store's name.
+        store: &'static str,
+        /// What is wrong with the question, and how to ask instead.
         reason: String,
     },
 }

@@ -26,9 +26,9 @@
 //! | in the commit | the catalogue's log | SQLite takes it whole or not at all |
 //! | committed | files, catalogue | rows and position are there |
 //!
-//! A catalogued file that is missing, or files that no crash explains, stop the opening and are
-//! named; nothing is deleted then. A flush that fails keeps its rows visible and refuses more until
-//! the lake is opened again.
+//! A catalogued file that is missing, files that no crash explains, or files beside a new catalogue
+//! stop the opening and are named; nothing is deleted then. A flush that fails keeps its rows
+//! visible and refuses more until the lake is opened again.
 //!
 //! **Limits.** Memory holds up to two flushes ([`Config::flush_bytes`]) and the write that filled
 //! them; then [`write`](crate::Store::write) waits. A process has the directory to itself: the
@@ -78,7 +78,8 @@ pub struct Config {
     pub flush_bytes: usize,
     /// Memory is written to files when it has this many rows.
     pub flush_rows: usize,
-    /// Memory is written to files when its oldest row is this old.
+    /// Memory is written to files when its oldest row is this old: at low load there are as many
+    /// files in a day as this goes into it. The rows are safe in the journal, and are seen.
     pub flush_age: Duration,
     /// Threads that queries run on, apart from those that take records in.
     pub query_threads: usize,
@@ -87,6 +88,8 @@ pub struct Config {
     pub query_memory_bytes: usize,
     /// Queries that run at a time; others wait.
     pub concurrent_queries: usize,
+    /// How long a query may take, the wait for others included.
+    pub query_timeout: Duration,
 }
 
 impl Default for Config {
@@ -94,10 +97,11 @@ impl Default for Config {
         Self {
             flush_bytes: 32 << 20,
             flush_rows: 1 << 16,
-            flush_age: Duration::from_mins(1),
+            flush_age: Duration::from_mins(5),
             query_threads: 2,
             query_memory_bytes: 256 << 20,
             concurrent_queries: 4,
+            query_timeout: Duration::from_secs(30),
         }
     }
 }
@@ -138,6 +142,7 @@ impl Lake {
             catalogue,
             shared: Arc::clone(&shared),
             next_id: 1,
+            checked: false,
         };
         let (commands, receiver) = mpsc::channel();
         let flusher = thread::Builder::new()

@@ -17,7 +17,9 @@
 //! `readTimeout` and `writeTimeout` (30 s), a query 30 s. Rows over the server's
 //! `max_allowed_packet` are refused.
 //!
-//! **Failure.** A row that the server refuses is refused alone. After any other failure the
+//! **Failure.** A row whose JSON the server does not take is stored without it, which
+//! [`truncated`](Store::truncated) counts. Any other row that the server refuses is refused alone.
+//! After any other failure the
 //! connection is given up and [`open`](Store::open) makes a new one.
 //!
 //! **Why** multi-row `INSERT` and not `LOAD DATA LOCAL`: the latter is faster (50k against 30k rows
@@ -47,7 +49,7 @@ pub use self::dsn::{Dsn, DsnError};
 
 use self::connection::{Door, rows, within};
 use self::error::unavailable;
-use self::insert::{Inserter, Rows, Truncated};
+use self::insert::{Batch, Inserter, Rows, Truncated};
 use self::position::Kept;
 use self::reader::Reader;
 use self::table::Table;
@@ -103,19 +105,6 @@ impl MysqlStore {
         }
     }
 
-    /// How often values were cut or moved to fit their columns, by column; columns where that
-    /// never happened are left out.
-    pub fn truncated(&self) -> Vec<(&'static str, u64)> {
-        let truncated = self
-            .truncated
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        truncated
-            .iter()
-            .map(|(name, count)| (*name, *count))
-            .collect()
-    }
-
     async fn connect(&self, journal: &str) -> Result<Option<u64>> {
         let mut place = self.writer.lock().await;
         *place = None;
@@ -163,9 +152,10 @@ impl MysqlStore {
             .map(|(_, position)| *position);
         let position = match kept {
             Kept::WithTheRows(stored) => {
-                // What was stored while positions were not kept is known here alone.
+                // What was stored while positions were not kept is known here alone, and lies
+                // behind the position that was kept before.
                 let before = self.exactly_once.swap(true, Ordering::Relaxed);
-                stored.or(remembered.filter(|_| !before))
+                stored.max(remembered.filter(|_| !before))
             }
             Kept::Not(reason) => {
                 self.exactly_once.store(false, Ordering::Relaxed);
@@ -187,13 +177,18 @@ impl MysqlStore {
     async fn store(&self, records: &[AccessRecord<'_>], end: u64) -> Result<Vec<Rejected>> {
         let mut place = self.writer.lock().await;
         let mut writer = place.take().ok_or_else(|| unavailable("it is not open"))?;
-        writer.rows.fill(&writer.table, records, now());
+        let batch = Batch {
+            table: &writer.table,
+            records,
+            now: now(),
+        };
+        writer.rows.fill(&batch);
         let position = self
             .exactly_once()
             .then(|| position::statement(&writer.journal, end));
         let refused = writer
             .inserter
-            .transaction(&mut writer.conn, &writer.rows, position)
+            .transaction(&mut writer.conn, &batch, &mut writer.rows, position)
             .await
             .map_err(|failure| failure.into_error("storing records"))?;
         self.note(&writer, end);
@@ -255,6 +250,17 @@ impl Store for MysqlStore {
 
     fn exactly_once(&self) -> bool {
         self.exactly_once.load(Ordering::Relaxed)
+    }
+
+    fn truncated(&self) -> Vec<(&'static str, u64)> {
+        let truncated = self
+            .truncated
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        truncated
+            .iter()
+            .map(|(name, count)| (*name, *count))
+            .collect()
     }
 
     fn query<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Page>> {

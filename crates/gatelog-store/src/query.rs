@@ -5,6 +5,10 @@ use std::fmt;
 
 use gatelog_record::{AccessRecord, Field, Timestamp};
 
+/// How many rows may lie before the end of a page that is asked for by its number. All of them have
+/// to be put in order to find the page; a [`Cursor`] goes as deep as one likes.
+pub const MAX_NUMBERED_ROWS: u64 = 1_000_000;
+
 /// A question for rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Query {
@@ -18,6 +22,23 @@ pub struct Query {
     pub page_size: u32,
     /// Whether to count all rows that fit.
     pub count: bool,
+}
+
+impl Query {
+    /// Why no store answers the query, if it is so.
+    pub(crate) fn flaw(&self) -> Option<String> {
+        let Paging::Number(number) = self.paging else {
+            return None;
+        };
+        let rows = u64::from(number) * u64::from(self.page_size);
+        (rows > MAX_NUMBERED_ROWS).then(|| {
+            format!(
+                "page {number} with {} rows each ends at row {rows}, pages by number end at row \
+                 {MAX_NUMBERED_ROWS}: follow the cursor, or narrow the time",
+                self.page_size
+            )
+        })
+    }
 }
 
 impl Default for Query {
@@ -72,7 +93,8 @@ pub struct Sort {
 /// Which rows of the order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Paging {
-    /// The page with this number, counted from 1. Rows that come in meanwhile shift the pages.
+    /// The page with this number, counted from 1. Rows that come in meanwhile shift the pages. It
+    /// has to end within [`MAX_NUMBERED_ROWS`].
     Number(u32),
     /// The rows behind the one that the cursor stands for. Nothing is shown twice or left out.
     After(Cursor),
@@ -188,6 +210,29 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn only_pages_by_number_have_a_deepest_one() {
+        let query = |number, page_size| Query {
+            paging: Paging::Number(number),
+            page_size,
+            ..Query::default()
+        };
+        assert_eq!(query(1000, 1000).flaw(), None);
+        let flaw = query(1001, 1000).flaw().unwrap();
+        assert!(flaw.contains("ends at row 1001000"), "{flaw}");
+        assert!(query(u32::MAX, u32::MAX).flaw().is_some());
+        let cursor = Cursor {
+            sort: Query::default().sort,
+            value: CursorValue::Absent,
+            row: 0,
+        };
+        let behind = Query {
+            paging: Paging::After(cursor),
+            ..query(1, u32::MAX)
+        };
+        assert_eq!(behind.flaw(), None);
+    }
 
     proptest! {
         #[test]

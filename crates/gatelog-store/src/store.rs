@@ -73,9 +73,16 @@ pub trait Store: Send + Sync {
         true
     }
 
+    /// How often a value was cut, moved or left out to fit its column, by column, since the process
+    /// began. Columns where that never happened are left out.
+    fn truncated(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
     /// Answers a query.
     ///
     /// # Errors
     /// [`Error::Unavailable`](crate::Error::Unavailable): ask again later.
+    /// [`Error::Unanswerable`](crate::Error::Unanswerable): ask differently.
     fn query<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Page>>;
 }

@@ -4,14 +4,15 @@
 //! were refused and why, and the answers of the journal to await.
 //!
 //! **Invariants.** A record that is counted as accepted is in a frame that was appended; a frame is
-//! read whole or not at all. All frames of a body are made before the first is appended, so a body
-//! that is refused has left nothing behind. Records of a large body are spread over several frames,
-//! so that a store's batch has a size of ours and not of the sender's. Every record gets a fresh
-//! id: queries are paged by it, and one that a sender gives may come twice.
+//! read whole or not at all. The frames of a body are appended together, so a body that the journal
+//! refuses has left nothing behind. Records of a large body are spread over several frames, so that
+//! a store's batch has a size of ours and not of the sender's. Every record gets a fresh id: queries
+//! are paged by it, and one that a sender gives may come twice.
 //!
 //! **Limits.** Frames of about [`FRAME_BYTES`]; the buffer that stays with each thread has no more
-//! than that, as a frame that has its size is taken out of it. A body is read to its end however many of its items are refused, as far as
-//! [`Items`] can tell them apart; how the refused are told, `rejected` says.
+//! than that, as a frame that has its size is taken out of it. A body is read to its end however
+//! many of its items are refused, as far as [`Items`] can tell them apart; how the refused are told,
+//! `rejected` says.
 
 mod rejected;
 
@@ -25,7 +26,7 @@ use self::rejected::Rejected;
 use crate::decode::{self, Items};
 use crate::telemetry::IntakeMetrics;
 
-/// A frame is appended when it has grown to this.
+/// A frame is full when it has grown to this.
 const FRAME_BYTES: usize = 512 << 10;
 
 /// Takes bodies apart and appends their records.
@@ -43,7 +44,7 @@ pub struct Outcome {
     /// Items refused: their place in the body, counted from 0, and why. Of very many, the later
     /// ones are told as runs of neighbours.
     pub rejected: Vec<(u64, String)>,
-    /// The journal's answers.
+    /// The journal's answer, if there was something to append.
     pub appended: Vec<Appended>,
 }
 
@@ -181,15 +182,15 @@ impl<'b> Frames<'b> {
     }
 }
 
-/// Appends frames, each with how many records it holds.
+/// Appends frames, each with how many records it holds: all of them or none.
 fn append_all(
     journal: &Journal,
     frames: &[(&[u8], u32)],
 ) -> gatelog_journal::Result<Vec<Appended>> {
-    frames
-        .iter()
-        .map(|&(bytes, records)| journal.append(bytes, records))
-        .collect()
+    if frames.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(vec![journal.append_all(frames)?])
 }
 
 /// The time of day, to the microsecond.
@@ -200,7 +201,18 @@ pub fn now() -> Timestamp {
     Timestamp::from_micros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
 }
 
-/// The word for a refusal in `/metrics`.
+/// The words for refusals in `/metrics`.
+pub const REASONS: [&str; 7] = [
+    "syntax",
+    "not_an_object",
+    "no_known_key",
+    "not_an_integer",
+    "too_deep",
+    "too_many_broken",
+    "other",
+];
+
+/// The word for a refusal, one of [`REASONS`].
 pub fn reason(error: &DecodeError) -> &'static str {
     match error {
         DecodeError::Syntax(_) => "syntax",
@@ -238,6 +250,29 @@ mod tests {
             let records = wire::read_batch(frame).unwrap();
             assert_eq!(records.filter_map(Result::ok).count(), count);
         }
+    }
+
+    #[test]
+    fn a_body_that_does_not_fit_leaves_nothing_in_the_journal() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = gatelog_journal::Config {
+            max_bytes: 1 << 20,
+            segment_bytes: 1 << 20,
+            ..gatelog_journal::Config::default()
+        };
+        let journal = Journal::open(dir.path(), config).unwrap();
+        let telemetry = crate::telemetry::Telemetry::default();
+        let intake = Intake::new(1, IntakeMetrics::new(&telemetry));
+        let item = format!(r#"{{"path":"{}"}}"#, "x".repeat(FRAME_BYTES));
+        // The first of three would fit.
+        let refused = intake.take(&journal, item.repeat(3).as_bytes());
+        assert!(
+            matches!(refused, Err(gatelog_journal::Error::Full { .. })),
+            "{refused:?}"
+        );
+        // Had it stayed, there would be no room for this one.
+        let taken = intake.take(&journal, item.as_bytes()).unwrap();
+        assert_eq!((taken.accepted, taken.appended.len()), (1, 1));
     }
 
     #[test]

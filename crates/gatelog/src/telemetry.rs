@@ -5,7 +5,7 @@
 //! | name | labels | |
 //! |---|---|---|
 //! | `gatelog_ingest_requests_total` | `status` | answers of `POST /ingest` |
-//! | `gatelog_records_accepted_total` | | records durable in the journal |
+//! | `gatelog_records_accepted_total` | | records acknowledged |
 //! | `gatelog_records_rejected_total` | `reason` | items that are no records |
 //! | `gatelog_records_flawed_total` | `flaw` | records kept although something was odd |
 //! | `gatelog_journal_bytes` | | bytes the journal holds |
@@ -52,7 +52,7 @@ const HELP: [(&str, &str); 10] = [
     ),
     (
         "gatelog_records_accepted_total",
-        "Records that are durable in the journal.",
+        "Records that were acknowledged.",
     ),
     (
         "gatelog_records_rejected_total",
@@ -129,13 +129,20 @@ fn key(name: &'static str, label: Option<(&'static str, String)>) -> Key {
 pub struct IntakeMetrics {
     /// Records that are durable.
     pub accepted: Counter,
-    telemetry: Telemetry,
+    rejected: Vec<(&'static str, Counter)>,
     flaws: Vec<(Flaws, Counter)>,
 }
 
 impl IntakeMetrics {
     /// The numbers of an intake in this registry.
     pub fn new(telemetry: &Telemetry) -> Self {
+        let rejected = intake::REASONS.map(|reason| {
+            let label = ("reason", reason.to_owned());
+            (
+                reason,
+                telemetry.counter("gatelog_records_rejected_total", Some(label)),
+            )
+        });
         let flaws = Flaws::ALL.map(|(flaw, name)| {
             let label = ("flaw", name.to_owned());
             (
@@ -145,17 +152,17 @@ impl IntakeMetrics {
         });
         Self {
             accepted: telemetry.counter("gatelog_records_accepted_total", None),
-            telemetry: telemetry.clone(),
+            rejected: rejected.into(),
             flaws: flaws.into(),
         }
     }
 
     /// Counts an item that was refused.
     pub fn rejected(&self, error: &DecodeError) {
-        let label = ("reason", intake::reason(error).to_owned());
-        self.telemetry
-            .counter("gatelog_records_rejected_total", Some(label))
-            .increment(1);
+        let reason = intake::reason(error);
+        if let Some((_, counter)) = self.rejected.iter().find(|(known, _)| *known == reason) {
+            counter.increment(1);
+        }
     }
 
     /// Counts a record that was kept although something was odd.

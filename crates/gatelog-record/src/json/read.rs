@@ -31,7 +31,8 @@ pub fn read(text: &str) -> Result<(AccessRecord<'_>, Flaws), DecodeError> {
 /// Reads the JSON value at the start of `text` (after white space), and says where it ends.
 ///
 /// The end is that of the value even where its content is refused, so that the neighbours can be
-/// read on. After a syntax error the end is 0: the caller decides where to go on.
+/// read on. After a syntax error it is how far the reader had to look to find it: the caller decides
+/// where to go on.
 ///
 /// # Errors
 /// [`DecodeError`] says which; the sender mends the item.
@@ -39,9 +40,25 @@ pub fn read_next(text: &str) -> (Result<(AccessRecord<'_>, Flaws), DecodeError>,
     let mut items = serde_json::Deserializer::from_str(text).into_iter::<Item<'_>>();
     match items.next() {
         Some(Ok(item)) => (item.finish(), items.byte_offset()),
-        Some(Err(error)) => (Err(DecodeError::Syntax(error.to_string())), 0),
+        Some(Err(error)) => {
+            let seen = place_of(&error, text);
+            (Err(DecodeError::Syntax(error.to_string())), seen)
+        }
         None => (Err(DecodeError::Syntax("nothing here".to_owned())), 0),
     }
+}
+
+/// The byte of `text` that stands behind the one an error names by line and column.
+fn place_of(error: &serde_json::Error, text: &str) -> usize {
+    let before = error.line().saturating_sub(1);
+    let line = match before.checked_sub(1) {
+        Some(nth) => text
+            .match_indices('\n')
+            .nth(nth)
+            .map_or(0, |(at, _)| at + 1),
+        None => 0,
+    };
+    (line + error.column()).min(text.len())
 }
 
 /// A record while its keys come in.
@@ -66,7 +83,7 @@ impl<'a> Item<'a> {
             return Err(DecodeError::NoKnownKey);
         }
         if let Some(otherwise) = self.otherwise {
-            fill(&mut self.record, *otherwise);
+            self.record.fill(*otherwise, Field::ALL);
         }
         if let Some(flags) = self.record.response_flags.take() {
             self.record.response_flags = response_flag::normalize(flags);
@@ -98,7 +115,15 @@ impl<'a> Item<'a> {
                         .get_or_insert(DecodeError::NotAnInteger { key: name, found });
                 }
             },
-            Slot::Float(slot) => *slot = value.text().and_then(|text| text.parse().ok()),
+            Slot::Float(slot) => match value.text().map(|text| text.parse()) {
+                // A weight: what does not count requests would spoil every sum it is in.
+                Some(Ok(weight)) if f64::is_finite(weight) && weight > 0.0 => *slot = Some(weight),
+                Some(_) => {
+                    *slot = None;
+                    self.flaws.insert(Flaws::SAMPLE_WEIGHT);
+                }
+                None => *slot = None,
+            },
             Slot::Time(slot) => *slot = value.text().and_then(|text| Timestamp::parse(&text)),
             Slot::Id(slot) => *slot = value.text().and_then(|text| RecordId::parse(&text)),
             Slot::Headers(slot) => *slot = headers(value),
@@ -116,27 +141,6 @@ impl<'a> Item<'a> {
                     _ => None,
                 }
             }
-        }
-    }
-}
-
-/// Fills what is absent in `record` from `other`.
-fn fill<'a>(record: &mut AccessRecord<'a>, mut other: AccessRecord<'a>) {
-    for &field in Field::ALL {
-        match (record.slot(field), other.slot(field)) {
-            (Slot::Text(slot), Slot::Text(from)) | (Slot::Json(slot), Slot::Json(from))
-                if slot.is_none() =>
-            {
-                *slot = from.take();
-            }
-            (Slot::Integer(slot), Slot::Integer(from)) => *slot = slot.or(*from),
-            (Slot::Float(slot), Slot::Float(from)) => *slot = slot.or(*from),
-            (Slot::Time(slot), Slot::Time(from)) => *slot = slot.or(*from),
-            (Slot::Id(slot), Slot::Id(from)) => *slot = slot.or(*from),
-            (Slot::Headers(slot), Slot::Headers(from)) if slot.is_empty() => {
-                *slot = std::mem::take(from);
-            }
-            _ => {}
         }
     }
 }

@@ -7,7 +7,8 @@ use crate::{AccessRecord, Headers};
 
 /// Appends the record as one JSON object, its present fields under their names, to `out`.
 ///
-/// One line, no blanks between tokens; [`read`](super::read) gives the same record back.
+/// One line; [`read`](super::read) gives the same record back, line breaks in its JSON values being
+/// blanks.
 pub fn write(record: &AccessRecord<'_>, out: &mut String) {
     let mut separator = '{';
     for &field in Field::ALL {
@@ -28,7 +29,7 @@ pub fn write(record: &AccessRecord<'_>, out: &mut String) {
 pub fn write_value(value: Value<'_>, out: &mut String) {
     match value {
         Value::Text(text) => write_text(text, out),
-        Value::Json(json) => out.push_str(json),
+        Value::Json(json) => write_json(json, out),
         Value::Integer(number) => push(format_args!("{number}"), out),
         Value::Float(number) if number.is_finite() => push(format_args!("{number}"), out),
         Value::Float(_) => out.push_str("null"),
@@ -45,39 +46,48 @@ fn push(text: std::fmt::Arguments<'_>, out: &mut String) {
     }
 }
 
-/// An object of names to values; a name that repeats has an array, at the place of its first.
-fn write_headers(headers: &Headers<'_>, out: &mut String) {
-    out.push('{');
-    let all: Vec<(&str, &str)> = headers.iter().collect();
-    let mut first = true;
-    for (at, &(name, value)) in all.iter().enumerate() {
-        if all.iter().take(at).any(|&(earlier, _)| earlier == name) {
-            continue;
-        }
-        if !std::mem::take(&mut first) {
-            out.push(',');
-        }
+/// Appends a value as it came, on one line.
+///
+/// Inside a string a line break is escaped (RFC 8259 §7), so one that stands here as it is lies
+/// between tokens, where a blank means the same.
+fn write_json(json: &str, out: &mut String) {
+    let mut lines = json.split(['\n', '\r']);
+    out.push_str(lines.next().unwrap_or_default());
+    for line in lines {
+        out.push(' ');
+        out.push_str(line);
+    }
+}
+
+/// Appends headers as an object: `{"name":"value","other":["first","second"]}`.
+///
+/// Values of one name that follow each other are an array. A name that comes again behind another
+/// one is a key again, so the order comes back as it was, and very many headers cost no more than
+/// their length.
+pub fn write_headers(headers: &Headers<'_>, out: &mut String) {
+    let mut separator = '{';
+    let mut headers = headers.iter().peekable();
+    while let Some((name, value)) = headers.next() {
+        out.push(separator);
+        separator = ',';
         write_text(name, out);
         out.push(':');
-        let more: Vec<&str> = all
-            .iter()
-            .skip(at + 1)
-            .filter(|&&(other, _)| other == name)
-            .map(|&(_, value)| value)
-            .collect();
-        if more.is_empty() {
-            write_text(value, out);
-        } else {
+        let mut more = headers.next_if(|(next, _)| *next == name);
+        let repeats = more.is_some();
+        if repeats {
             out.push('[');
+        }
+        write_text(value, out);
+        while let Some((_, value)) = more {
+            out.push(',');
             write_text(value, out);
-            for value in more {
-                out.push(',');
-                write_text(value, out);
-            }
+            more = headers.next_if(|(next, _)| *next == name);
+        }
+        if repeats {
             out.push(']');
         }
     }
-    out.push('}');
+    out.push_str(if separator == '{' { "{}" } else { "}" });
 }
 
 /// Appends `text` as a JSON string: `"`, `\` and control characters escaped (RFC 8259 §7).

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 /// Any record that a decoder could have made: texts are neither empty nor `-`.
 fn any_record() -> impl Strategy<Value = AccessRecord<'static>> {
     let text = "[^-].{0,12}";
-    let headers = prop::collection::vec(("[a-z]{1,6}", ".{0,8}"), 0..4);
+    // Few names, so that they repeat.
+    let headers = prop::collection::vec(("[a-c]{1,2}", ".{0,8}"), 0..6);
     let one = (
         0..Field::ALL.len(),
         text,
@@ -16,7 +17,7 @@ fn any_record() -> impl Strategy<Value = AccessRecord<'static>> {
         0..253_402_300_799_999_999i64,
         any::<u128>(),
     );
-    (prop::collection::vec(one, 0..30), headers, -1e9..1e9f64).prop_map(|(fields, pairs, float)| {
+    (prop::collection::vec(one, 0..30), headers, 1e-9..1e9f64).prop_map(|(fields, pairs, float)| {
         let mut record = AccessRecord::default();
         for (index, text, number, micros, bits) in fields {
             match record.slot(Field::ALL[index]) {
@@ -27,12 +28,9 @@ fn any_record() -> impl Strategy<Value = AccessRecord<'static>> {
                 Slot::Id(slot) => *slot = Some(RecordId::from_bits(bits)),
                 Slot::Json(slot) => *slot = Some(r#"{"a":[1,"two"]}"#.into()),
                 Slot::Headers(slot) => {
-                    let mut sorted = pairs.clone();
-                    // JSON keeps the values of one name together.
-                    sorted.sort_by(|left, right| left.0.cmp(&right.0));
                     let mut headers = Headers::new();
-                    for (name, value) in sorted {
-                        headers.push(name, value);
+                    for (name, value) in &pairs {
+                        headers.push(name.clone(), value.clone());
                     }
                     *slot = headers;
                 }
@@ -65,9 +63,14 @@ proptest! {
     fn the_json_form_gives_the_record_back(mut record in any_record()) {
         // An object without a key is no record.
         record.method = Some("GET".into());
-        // Header values that mean "nothing" are read as empty.
-        record.request_headers = Headers::new();
-        record.response_headers = Headers::new();
+        // A header value of `-` is read as empty.
+        for headers in [&mut record.request_headers, &mut record.response_headers] {
+            let mut kept = Headers::new();
+            for (name, value) in headers.iter().filter(|(_, value)| *value != "-") {
+                kept.push(name.to_owned(), value.to_owned());
+            }
+            *headers = kept;
+        }
         let mut text = String::new();
         json::write(&record, &mut text);
         let (read, _) = json::read(&text).unwrap();
@@ -147,4 +150,48 @@ fn a_field_of_a_later_version_is_passed_over_and_a_later_version_is_named() {
         wire::read_batch(&batch).unwrap_err(),
         WireError::UnknownVersion(9)
     );
+}
+
+#[test]
+fn header_names_that_repeat_share_an_array_or_repeat_and_keep_their_order() {
+    let mut headers = Headers::new();
+    for (name, value) in [("a", "1"), ("a", ""), ("b", "x"), ("a", "2")] {
+        headers.push(name, value);
+    }
+    let mut text = String::new();
+    json::write_headers(&headers, &mut text);
+    assert_eq!(text, r#"{"a":["1",""],"b":"x","a":"2"}"#);
+    let item = format!(r#"{{"request_headers":{text}}}"#);
+    assert_eq!(json::read(&item).unwrap().0.request_headers, headers);
+    let mut none = String::new();
+    json::write_headers(&Headers::new(), &mut none);
+    assert_eq!(none, "{}");
+}
+
+#[test]
+fn a_record_is_written_on_one_line_however_its_json_came() {
+    let item = "{\"ai_log\":{\r\n  \"model\":\"a\\nb\"\n},\"tries\":[1,\n2]}";
+    let (record, _) = json::read(item).unwrap();
+    let mut text = String::new();
+    json::write(&record, &mut text);
+    assert!(!text.contains(['\n', '\r']), "{text}");
+    let object: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        object["ai_log"],
+        serde_json::json!({"model": "a\nb"}),
+        "an escaped break stays"
+    );
+    assert_eq!(object["tries"], serde_json::json!([1, 2]));
+}
+
+#[test]
+fn after_a_syntax_error_the_end_is_how_far_was_read() {
+    for (text, seen) in [
+        (r#"{"path":tru} and more"#, 12),
+        ("{\"path\":\n\n  x, and more", 13),
+        (r#"{"a":[{"a":["#, 12),
+        ("nonsense", 2),
+    ] {
+        assert_eq!(json::read_next(text).1, seen, "{text}");
+    }
 }

@@ -215,6 +215,149 @@ fn lines_28_29_and_40_keep_long_and_strange_texts_whole() {
     assert!(record.ai_log.unwrap().len() > 65_000);
 }
 
+#[test]
+fn lines_11_and_12_take_the_model_from_ai_log_and_tell_unknown_tokens_from_zero() {
+    let (gemini, _) = sample(11);
+    assert_eq!(gemini.model.as_deref(), Some("gemini-2.5-pro"), "line 11");
+    assert_eq!(gemini.api.as_deref(), Some("gemini"), "line 11");
+    let path = gemini.path.unwrap();
+    assert!(path.ends_with("?key=AIzaSyREDACT"), "line 11: {path}");
+    assert_eq!(gemini.total_tokens, Some(45), "line 11: with its thoughts");
+    let (embeddings, _) = sample(12);
+    assert_eq!(embeddings.input_tokens, Some(8), "line 12");
+    // The plugin left it out; ai_log has it.
+    assert_eq!(embeddings.output_tokens, Some(0), "line 12");
+}
+
+#[test]
+fn lines_13_to_18_keep_what_the_sender_says_about_mcp() {
+    let tool = |number| {
+        let (record, _) = sample(number);
+        (
+            record.mcp_server.map(std::borrow::Cow::into_owned),
+            record.mcp_tool.map(std::borrow::Cow::into_owned),
+        )
+    };
+    let said = |server: &str, tool: &str| {
+        let said = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        (said(server), said(tool))
+    };
+    assert_eq!(tool(13), said("amap", "maps_weather"), "tools/call");
+    assert_eq!(tool(14), said("", ""), "tools/list names no tool");
+    assert_eq!(tool(15), said("", "code_review_prompt"), "prompts/get");
+    assert_eq!(tool(16), said("amap", "maps_geo"), "a tool that failed");
+    assert_eq!(tool(17), said("", ""), "no body");
+    assert_eq!(tool(18), said("", ""), "a batch");
+
+    let (call, _) = sample(13);
+    assert_eq!(call.request_headers.get("MCP-Session-Id"), Some("b1f0c2"));
+    assert!(call.request_body.unwrap().contains("杭州"), "line 13");
+    let (failed, _) = sample(16);
+    assert_eq!(failed.response_code, Some(200), "line 16");
+    assert!(failed.response_body.unwrap().contains(r#""isError":true"#));
+    let (refused, _) = sample(17);
+    assert_eq!(
+        (refused.method.as_deref(), refused.response_code),
+        (Some("GET"), Some(405)),
+        "line 17"
+    );
+    assert_eq!(
+        refused.response_code_details.as_deref(),
+        Some("not_support_sse_on_this_endpoint")
+    );
+    assert_eq!((refused.user_agent, refused.upstream_host), (None, None));
+    let batch: serde_json::Value =
+        serde_json::from_str(&sample(18).0.request_body.unwrap()).unwrap();
+    assert_eq!(batch.as_array().map(Vec::len), Some(2), "line 18");
+}
+
+#[test]
+fn lines_19_21_22_and_26_say_why_the_gateway_answered_itself() {
+    let why = |number| {
+        let (record, _) = sample(number);
+        (
+            record.response_code,
+            record.response_flags.map(std::borrow::Cow::into_owned),
+            record
+                .response_code_details
+                .map(std::borrow::Cow::into_owned)
+                .unwrap_or_default(),
+        )
+    };
+    let said = |code, flags: Option<&str>, details: &str| {
+        (Some(code), flags.map(str::to_owned), details.to_owned())
+    };
+    assert_eq!(why(19), said(503, Some("UH"), "no_healthy_upstream"));
+    assert_eq!(sample(19).0.upstream_host, None, "line 19");
+    assert_eq!(why(21), said(504, Some("UT"), "response_timeout"));
+    assert_eq!(sample(21).0.duration, Some(15003), "line 21");
+    assert_eq!(why(22), said(401, None, "key-auth.no_key_auth_data"));
+    assert_eq!(
+        sample(22).0.response_headers.get("www-authenticate"),
+        Some("Key realm=MSE Gateway"),
+        "line 22"
+    );
+    assert_eq!(why(26), said(200, None, "internal_redirect"));
+    assert_eq!(sample(26).0.model.as_deref(), Some("qwen3-max"), "line 26");
+}
+
+#[test]
+fn lines_24_27_and_30_are_unescaped_once_and_keep_every_script() {
+    assert_eq!(
+        sample(24).0.response_body.as_deref(),
+        Some(r#"<html><body>Oops & "boom"</body></html>"#),
+        "line 24"
+    );
+    let (scripts, _) = sample(27);
+    assert_eq!(scripts.path.as_deref(), Some("/搜索/🎉?q=שלום"), "line 27");
+    assert_eq!(scripts.user_agent.as_deref(), Some("小程序/8.0 🤖"));
+    assert_eq!(scripts.consumer.as_deref(), Some("部门-研发"));
+    let (redirect, _) = sample(30);
+    let headers: Vec<_> = redirect.response_headers.iter().collect();
+    assert_eq!(
+        headers,
+        [
+            (":status", "302"),
+            ("location", "https://shop.example.com/login?next=/a&b=1"),
+            // Of two the plugin sent the last.
+            ("set-cookie", "b=2; Path=/; HttpOnly"),
+        ],
+        "line 30"
+    );
+}
+
+#[test]
+fn both_of_two_set_cookie_headers_are_kept_where_they_are_sent() {
+    for sent in [
+        r#"{"set-cookie":["a=1","b=2"]}"#,
+        r#"{"set-cookie":"a=1","set-cookie":"b=2"}"#,
+    ] {
+        let item = format!(r#"{{"resp_headers":{sent}}}"#);
+        let (record, _) = json::read(&item).unwrap();
+        let headers: Vec<_> = record.response_headers.iter().collect();
+        assert_eq!(
+            headers,
+            [("set-cookie", "a=1"), ("set-cookie", "b=2")],
+            "{sent}"
+        );
+    }
+}
+
+#[test]
+fn lines_38_and_39_lack_a_time_and_have_keys_of_nobody() {
+    let (record, flaws) = sample(38);
+    assert_eq!((record.start_time, flaws), (None, Flaws::NONE), "line 38");
+    assert_eq!(record.response_code, Some(200), "line 38: the rest is kept");
+    let line = SAMPLES.lines().nth(38).unwrap();
+    let mut known: serde_json::Value = serde_json::from_str(line).unwrap();
+    for key in ["extra", "level"] {
+        assert!(known.as_object_mut().unwrap().remove(key).is_some());
+    }
+    let known = known.to_string();
+    let (without, _) = json::read(&known).unwrap();
+    assert_eq!(sample(39).0, without, "line 39: unknown keys are ignored");
+}
+
 /// The Hango format of the seed as the real Envoy printed it, its quotes mended.
 #[test]
 fn hangos_keys_fill_the_columns_they_mean() {
@@ -290,6 +433,46 @@ fn odd_ai_logs_are_left_out_and_flagged() {
         let line = format!(r#"{{"method":"GET","ai_log":{nothing}}}"#);
         assert_eq!(json::read(&line).unwrap().1, Flaws::NONE, "{nothing}");
     }
+}
+
+#[test]
+fn only_a_finite_weight_above_zero_is_taken() {
+    for (sent, taken) in [("2", 2.0), ("\"2.5\"", 2.5), ("1e300", 1e300)] {
+        let item = format!(r#"{{"sample_weight":{sent}}}"#);
+        let (record, flaws) = json::read(&item).unwrap();
+        assert_eq!(
+            (record.sample_weight, flaws),
+            (Some(taken), Flaws::NONE),
+            "{sent}"
+        );
+    }
+    for odd in [
+        "\"NaN\"",
+        "\"inf\"",
+        "\"-inf\"",
+        "\"infinity\"",
+        "1e400",
+        "0",
+        "-0.0",
+        "-1",
+        "\"x\"",
+        "true",
+        "[2]",
+    ] {
+        let item = format!(r#"{{"sample_weight":{odd}}}"#);
+        let (record, flaws) = json::read(&item).unwrap();
+        assert_eq!(
+            (record.sample_weight, flaws),
+            (None, Flaws::SAMPLE_WEIGHT),
+            "{odd}"
+        );
+    }
+    for nothing in ["null", "\"\"", "\"-\""] {
+        let item = format!(r#"{{"sample_weight":{nothing}}}"#);
+        assert_eq!(json::read(&item).unwrap().1, Flaws::NONE, "{nothing}");
+    }
+    let last = Flaws::ALL.last().unwrap();
+    assert_eq!((last.0.to_field(), last.1), (Some(8), "sample_weight"));
 }
 
 #[test]

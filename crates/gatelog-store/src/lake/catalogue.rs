@@ -1,12 +1,13 @@
 //! The catalogue: which files belong to the lake, and how far each journal is stored.
 //!
-//! **Shape.** SQLite, two tables:
+//! **Shape.** SQLite, three tables:
 //!
 //! ```text
 //! file      id, partition, rows, bytes, min_start, max_start, without_start,
 //!           min_receive, max_receive (microseconds), min_record_id, max_record_id (16 bytes),
 //!           weighted_rows, weight
 //! position  journal, end
+//! begun     one row, once files may have been written
 //! ```
 //!
 //! **Invariants.** New files and the journal position behind their rows are committed in one
@@ -53,6 +54,12 @@ const TABLES: &str = "
     PRAGMA user_version = 1;
 ";
 
+const BEGUN: &str = "
+    CREATE TABLE IF NOT EXISTS begun (
+        once INTEGER PRIMARY KEY CHECK (once = 1)
+    ) STRICT;
+";
+
 /// The open catalogue.
 #[derive(Debug)]
 pub(super) struct Catalogue {
@@ -76,8 +83,25 @@ impl Catalogue {
                 )));
             }
         }
+        transaction.execute_batch(BEGUN)?;
         transaction.commit()?;
         Ok(Self { connection })
+    }
+
+    /// Whether files may have been written for this catalogue, entered or not.
+    pub(super) fn has_begun(&self) -> Result<bool, Failure> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM begun) OR EXISTS (SELECT 1 FROM file)
+                 OR EXISTS (SELECT 1 FROM position)",
+        )?;
+        Ok(statement.query_row([], |row| row.get(0))?)
+    }
+
+    /// Notes, for good, that files may be written from now on.
+    pub(super) fn begin(&mut self) -> Result<(), Failure> {
+        self.connection
+            .execute("INSERT OR IGNORE INTO begun VALUES (1)", [])?;
+        Ok(())
     }
 
     /// The files, oldest number first.
@@ -208,6 +232,30 @@ mod tests {
         assert_eq!(catalogue.files().unwrap(), [file(1), file(2)]);
         assert_eq!(catalogue.position("a").unwrap(), Some(1 << 60));
         assert_eq!(catalogue.position("b").unwrap(), None);
+    }
+
+    #[test]
+    fn that_it_has_begun_is_known_after_reopening() {
+        let root = tempfile::tempdir().unwrap();
+        let mut catalogue = Catalogue::open(root.path()).unwrap();
+        assert!(!catalogue.has_begun().unwrap());
+        catalogue.begin().unwrap();
+        catalogue.begin().unwrap();
+        drop(catalogue);
+        assert!(Catalogue::open(root.path()).unwrap().has_begun().unwrap());
+    }
+
+    #[test]
+    fn a_catalogue_without_the_note_has_begun_with_its_first_position() {
+        let root = tempfile::tempdir().unwrap();
+        let mut catalogue = Catalogue::open(root.path()).unwrap();
+        catalogue
+            .connection
+            .execute("DROP TABLE begun", [])
+            .unwrap();
+        catalogue.commit(&[], "a", 1).unwrap();
+        drop(catalogue);
+        assert!(Catalogue::open(root.path()).unwrap().has_begun().unwrap());
     }
 
     #[test]

@@ -71,8 +71,15 @@ impl Columns {
     /// The rows as a batch; the builders begin anew.
     pub(super) fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
         self.rows = 0;
-        let columns = self.all.iter_mut().map(Column::finish).collect();
-        RecordBatch::try_new(schema(), columns)
+        let columns = self.all.iter_mut().map(|column| {
+            let mut column = column.finish();
+            // Buffers grow by doubling; the rows stay for a while, the spare room need not.
+            if let Some(column) = Arc::get_mut(&mut column) {
+                column.shrink_to_fit();
+            }
+            column
+        });
+        RecordBatch::try_new(schema(), columns.collect())
     }
 }
 

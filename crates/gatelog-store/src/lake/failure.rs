@@ -16,16 +16,24 @@ pub(super) const NAME: &str = "lake";
 /// opened again.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
-    /// Whether the operator has to act.
-    unusable: bool,
+    whose: Whose,
     reason: String,
+}
+
+/// Who can help.
+#[derive(Clone, Copy, Debug)]
+enum Whose {
+    /// Time.
+    Nobodys,
+    Operators,
+    Askers,
 }
 
 impl Failure {
     /// A failure that may be gone in a moment.
     pub(super) fn unavailable(reason: impl Into<String>) -> Self {
         Self {
-            unusable: false,
+            whose: Whose::Nobodys,
             reason: reason.into(),
         }
     }
@@ -33,7 +41,15 @@ impl Failure {
     /// A failure that stays until the operator acts.
     pub(super) fn unusable(reason: impl Into<String>) -> Self {
         Self {
-            unusable: true,
+            whose: Whose::Operators,
+            reason: reason.into(),
+        }
+    }
+
+    /// A question that cannot be answered.
+    pub(super) fn unanswerable(reason: impl Into<String>) -> Self {
+        Self {
+            whose: Whose::Askers,
             reason: reason.into(),
         }
     }
@@ -55,17 +71,12 @@ impl Failure {
 
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
-        let Failure { unusable, reason } = failure;
-        if unusable {
-            Error::Unusable {
-                store: NAME,
-                reason,
-            }
-        } else {
-            Error::Unavailable {
-                store: NAME,
-                reason,
-            }
+        let Failure { whose, reason } = failure;
+        let store = NAME;
+        match whose {
+            Whose::Nobodys => Error::Unavailable { store, reason },
+            Whose::Operators => Error::Unusable { store, reason },
+            Whose::Askers => Error::Unanswerable { store, reason },
         }
     }
 }

@@ -5,7 +5,8 @@
 //!
 //! **Failure.** When rows cannot be stored, they stay visible and nothing more is taken until the
 //! lake is opened again. Opening reads everything anew from the catalogue, so a commit whose answer
-//! was lost is recognised, and forgets the rows in memory: the journal has them.
+//! was lost is recognised, and forgets the rows in memory: the journal has them. The files
+//! themselves are looked at by the first opening of the process, and by the one after a failed flush.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -42,6 +43,8 @@ pub(super) struct Flusher {
     pub(super) shared: Arc<Shared>,
     /// Greater than the number of any file, also of those deleted.
     pub(super) next_id: i64,
+    /// Files and catalogue are known to agree.
+    pub(super) checked: bool,
 }
 
 impl Flusher {
@@ -65,9 +68,10 @@ impl Flusher {
 
     fn open(&mut self, journal: &str) -> Result<Option<u64>, Failure> {
         let files = self.catalogue.files()?;
-        leftover::verify(&self.root, &files)?;
-        let greatest = leftover::remove(&self.root, &files)?;
-        self.next_id = self.next_id.max(greatest + 1);
+        if !self.checked {
+            self.check(&files)?;
+            self.checked = true;
+        }
         let position = self.catalogue.position(journal)?;
         self.shared
             .committed
@@ -83,6 +87,15 @@ impl Flusher {
         // Giving their memory back takes a while, and needs no lock.
         drop((forgotten, sealed));
         Ok(position)
+    }
+
+    /// Makes files and catalogue agree, or tells why they cannot.
+    fn check(&mut self, files: &[StoredFile]) -> Result<(), Failure> {
+        leftover::verify(&self.root, files)?;
+        let greatest = leftover::remove(&self.root, files, self.catalogue.has_begun()?)?;
+        self.next_id = self.next_id.max(greatest + 1);
+        // Before the first file, so that a catalogue without this note has none.
+        self.catalogue.begin()
     }
 
     fn store(&mut self, sealed: &Arc<Sealed>) {
@@ -101,6 +114,7 @@ impl Flusher {
                 self.shared.committed.store(sealed.end, Ordering::Release);
             }
             Err(failure) => {
+                self.checked = false;
                 tracing::warn!(?failure, "the lake could not store rows");
                 state.phase = Phase::Failed(failure);
             }

@@ -1,15 +1,16 @@
 //! Files that the catalogue does not know, and files that only it knows.
 //!
 //! **Failure.** A crash between the writing of files and the commit leaves files whose rows the
-//! journal still has: they are deleted. One flush leaves [`MOST`] at most. More of them means that
-//! the catalogue is not the one that belongs to the files (lost, or an old copy), and nothing is
-//! deleted.
+//! journal still has: they are deleted. One flush leaves [`MOST`] at most. More of them, or any
+//! beside a catalogue that never noted that files would be written, means that the catalogue is not
+//! the one that belongs to the files (lost, or an old copy), and nothing is deleted.
 
 use std::collections::HashSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::catalogue::FILE_NAME;
 use super::failure::Failure;
 use super::file::{SUFFIX, StoredFile, TEMPORARY_SUFFIX};
 use super::partition::MAX_DAYS;
@@ -40,8 +41,9 @@ pub(super) fn verify(root: &Path, files: &[StoredFile]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Deletes the files that are not in the catalogue. Answers the greatest number that a file had.
-pub(super) fn remove(root: &Path, files: &[StoredFile]) -> Result<i64, Failure> {
+/// Deletes the files that are not in the catalogue, of which there can be some only once it `has_begun`.
+/// Answers the greatest number that a file had.
+pub(super) fn remove(root: &Path, files: &[StoredFile], has_begun: bool) -> Result<i64, Failure> {
     let known: HashSet<i64> = files.iter().map(|file| file.id).collect();
     let (mut whole, mut begun) = (Vec::new(), Vec::new());
     let mut greatest = known.iter().copied().max().unwrap_or(0);
@@ -67,12 +69,19 @@ pub(super) fn remove(root: &Path, files: &[StoredFile]) -> Result<i64, Failure> 
             }
         }
     }
-    if whole.len() > MOST {
+    let most = if has_begun { MOST } else { 0 };
+    if whole.len() > most {
+        let (files, catalogue) = (whole.len(), root.join(FILE_NAME));
+        let why = if has_begun {
+            "more than a crash leaves"
+        } else {
+            "which is new"
+        };
         return Err(Failure::unusable(format!(
-            "{} files below {} are not in its catalogue, more than a crash leaves: the catalogue \
-             does not belong to them; put the right one back, or move the files away",
-            whole.len(),
-            root.display()
+            "{files} files below {} are not in the catalogue {}, {why}: it does not belong to them; \
+             put the right one back, or move the files away",
+            root.display(),
+            catalogue.display()
         )));
     }
     for path in begun.iter().chain(&whole) {
@@ -140,7 +149,7 @@ mod tests {
             "x.parquet",
             "README",
         ]);
-        assert_eq!(remove(root.path(), &[file(1, 4)]).unwrap(), 3);
+        assert_eq!(remove(root.path(), &[file(1, 4)], true).unwrap(), 3);
         assert_eq!(names(root.path()), ["1.parquet", "README", "x.parquet"]);
     }
 
@@ -148,11 +157,23 @@ mod tests {
     fn nothing_is_deleted_when_the_catalogue_is_not_theirs() {
         let all: Vec<_> = (1..=10).map(|id| format!("{id}.parquet")).collect();
         let root = root(&all.iter().map(String::as_str).collect::<Vec<_>>());
-        let failure = remove(root.path(), &[]).unwrap_err();
+        let failure = remove(root.path(), &[], true).unwrap_err();
         assert!(format!("{failure:?}").contains("10 files"), "{failure:?}");
         assert_eq!(names(root.path()).len(), 10);
-        remove(root.path(), &[file(1, 4)]).unwrap();
+        remove(root.path(), &[file(1, 4)], true).unwrap();
         assert_eq!(names(root.path()), ["1.parquet"]);
+    }
+
+    #[test]
+    fn a_new_catalogue_has_no_leftovers() {
+        let root = root(&["1.parquet", "2.parquet.tmp"]);
+        let failure = remove(root.path(), &[], false).unwrap_err();
+        let text = format!("{failure:?}");
+        assert!(text.contains("catalogue.sqlite, which is new"), "{text}");
+        assert_eq!(names(root.path()), ["1.parquet", "2.parquet.tmp"]);
+        // As a crash of the very first flush leaves them.
+        remove(root.path(), &[], true).unwrap();
+        assert_eq!(names(root.path()), [""; 0]);
     }
 
     #[test]

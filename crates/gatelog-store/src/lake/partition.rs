@@ -35,7 +35,7 @@ pub(super) struct Partition {
     pub(super) receive: Option<(Timestamp, Timestamp)>,
     /// Least and greatest record id.
     pub(super) ids: Option<(RecordId, RecordId)>,
-    /// How many rows carry a sample weight.
+    /// How many rows carry a sample weight, finite and above zero.
     pub(super) weighted_rows: u64,
     /// The sum of those weights.
     pub(super) weight: f64,
@@ -66,7 +66,9 @@ pub(super) fn split(batches: &[RecordBatch]) -> Vec<Partition> {
                 start: time(start),
                 receive: time(receive),
                 id: id.and_then(|column| rows::id(column, row)),
-                weight: weight.and_then(|column| rows::float(column, row)),
+                weight: weight
+                    .and_then(|column| rows::float(column, row))
+                    .and_then(rows::usable_weight),
                 place: (number, row),
             };
             days.entry(key.start.map(day_of)).or_default().push(key);
@@ -105,7 +107,12 @@ fn partition(name: String, mut keys: Vec<Key>) -> Partition {
         receive: range(keys.iter().filter_map(|key| key.receive)),
         ids: range(keys.iter().filter_map(|key| key.id)),
         weighted_rows: keys.iter().filter(|key| key.weight.is_some()).count() as u64,
-        weight: keys.iter().filter_map(|key| key.weight).sum(),
+        // Beyond the greatest number is no sum that the catalogue could keep.
+        weight: keys
+            .iter()
+            .filter_map(|key| key.weight)
+            .sum::<f64>()
+            .min(f64::MAX),
         order: keys.into_iter().map(|key| key.place).collect(),
     }
 }
@@ -173,6 +180,31 @@ mod tests {
             .ids
             .map(|(least, greatest)| (least.bits(), greatest.bits()));
         assert_eq!(ids, Some((2, 4)));
+    }
+
+    #[test]
+    fn only_finite_weights_above_zero_are_summed() {
+        let weighted = |number, weight| AccessRecord {
+            sample_weight: Some(weight),
+            ..row(number, Some(1))
+        };
+        let odd = [
+            f64::NAN,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            -1.0,
+            0.0,
+            -f64::NAN,
+        ];
+        let mut records: Vec<_> = (0..).zip(odd).map(|(n, odd)| weighted(n, odd)).collect();
+        records.push(weighted(7, 2.5));
+        let sums = |records: &[AccessRecord<'_>]| {
+            let partition = split(&[batch(records)]).remove(0);
+            (partition.weighted_rows, partition.weight)
+        };
+        assert_eq!(sums(&records), (1, 2.5));
+        let most = [weighted(1, f64::MAX), weighted(2, f64::MAX)];
+        assert_eq!(sums(&most), (2, f64::MAX));
     }
 
     #[test]

@@ -9,8 +9,8 @@
 //!
 //! **Invariants.** All steps of an answer see the same [`Snapshot`].
 //!
-//! **Limits.** Queries run on threads of their own, some at a time, in bounded memory (see
-//! [`Config`]). A query whose caller is gone is stopped at its next batch.
+//! **Limits.** Queries run on threads of their own, some at a time, in bounded memory and time (see
+//! [`Config`]). A query whose caller is gone, or whose time is up, is stopped at its next batch.
 
 mod condition;
 mod count;
@@ -23,6 +23,7 @@ mod pruning_tests;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::common::config::ConfigOptions;
@@ -37,6 +38,7 @@ use gatelog_record::{AccessRecord, Field};
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::Config;
 use super::failure::Failure;
@@ -56,7 +58,8 @@ pub(super) struct Engine {
     planner: Planner,
     /// `None` only while it is dropped.
     runtime: Option<Runtime>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
+    limit: Duration,
 }
 
 /// What makes plans.
@@ -72,24 +75,44 @@ impl Engine {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(config.query_threads.max(1))
             .thread_name("lake-query")
+            .enable_time()
             .build()
             .map_err(|error| Failure::unavailable(format!("starting threads: {error}")))?;
         Ok(Self {
             planner: Planner::new(root, config)?,
             runtime: Some(runtime),
-            permits: Semaphore::new(config.concurrent_queries.max(1)),
+            permits: Arc::new(Semaphore::new(config.concurrent_queries.max(1))),
+            limit: config.query_timeout,
         })
     }
 
     /// Answers a query over the rows as they are now.
-    pub(super) async fn answer(&self, shared: &Shared, query: &Query) -> Result<Page, Failure> {
+    pub(super) async fn answer(
+        &self,
+        shared: &Arc<Shared>,
+        query: &Query,
+    ) -> Result<Page, Failure> {
+        if let Some(flaw) = query.flaw() {
+            return Err(Failure::unanswerable(flaw));
+        }
         let ended = || Failure::unavailable("queries have ended");
-        let _permit = self.permits.acquire().await.map_err(|_| ended())?;
-        let snapshot = shared.lock().snapshot()?;
-        let (planner, query) = (self.planner.clone(), query.clone());
-        let work = async move { planner.answer(&snapshot, &query).await };
+        let (permits, shared) = (Arc::clone(&self.permits), Arc::clone(shared));
+        let (planner, query, limit) = (self.planner.clone(), query.clone(), self.limit);
+        let work = async move {
+            let _permit = permits.acquire().await.map_err(|_| ended())?;
+            let snapshot = shared.lock().snapshot()?;
+            planner.answer(&snapshot, &query).await
+        };
+        // All of it runs there: the caller's runtime may have no clock.
+        let in_time = async move {
+            timeout(limit, work).await.unwrap_or_else(|_| {
+                Err(Failure::unavailable(format!(
+                    "query: no answer within {limit:?}"
+                )))
+            })
+        };
         let runtime = self.runtime.as_ref().ok_or_else(ended)?;
-        let mut task = Aborting(runtime.spawn(work));
+        let mut task = Aborting(runtime.spawn(in_time));
         (&mut task.0)
             .await
             .map_err(|error| Failure::unavailable(format!("query: {error}")))?
@@ -269,4 +292,34 @@ fn in_order(batches: &[RecordBatch], keys: &[Key]) -> Vec<AccessRecord<'static>>
 /// A value that no row has.
 fn never() -> Expr {
     lit(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Error;
+
+    #[test]
+    fn the_wait_for_other_queries_is_part_of_the_time() {
+        let root = tempfile::tempdir().unwrap();
+        let config = Config {
+            concurrent_queries: 1,
+            query_timeout: Duration::from_millis(10),
+            ..Config::default()
+        };
+        let engine = Engine::new(root.path(), &config).unwrap();
+        let shared = Arc::new(Shared::new(Vec::new()));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let answer = || runtime.block_on(engine.answer(&shared, &Query::default()));
+        let other = engine.permits.try_acquire().unwrap();
+        let error = Error::from(answer().unwrap_err());
+        assert!(
+            matches!(&error, Error::Unavailable { reason, .. } if reason.contains("within 10ms")),
+            "{error}"
+        );
+        drop(other);
+        assert_eq!(engine.permits.available_permits(), 1);
+    }
 }

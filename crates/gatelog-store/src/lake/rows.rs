@@ -64,6 +64,11 @@ pub(super) fn id(column: &dyn Array, row: usize) -> Option<RecordId> {
     Some(RecordId::from_bits(u128::from_be_bytes(bits)))
 }
 
+/// A sample weight, if a row can have it: anything else stands for one request, as no weight does.
+pub(super) fn usable_weight(weight: f64) -> Option<f64> {
+    (weight.is_finite() && weight > 0.0).then_some(weight)
+}
+
 fn is_present(column: &dyn Array, row: usize) -> bool {
     row < column.len() && column.is_valid(row)
 }

@@ -100,6 +100,15 @@ impl Charset {
     }
 }
 
+impl Column {
+    /// Whether the server may look into what the column gets. MariaDB's JSON is a text with a check,
+    /// so the field tells.
+    pub(super) fn takes_json(&self) -> bool {
+        let kind = self.field.map(Field::kind);
+        self.class == Class::Json || matches!(kind, Some(Kind::Json | Kind::Headers))
+    }
+}
+
 /// One row of `information_schema.columns`, in the order of [`DESCRIPTION`].
 pub(super) type Description = (
     String,

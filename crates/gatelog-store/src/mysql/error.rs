@@ -75,6 +75,15 @@ impl Failure {
         })
     }
 
+    /// Whether a row was refused for a JSON text, or may have been: MariaDB checks JSON by a
+    /// constraint like any other.
+    pub(super) fn may_be_about_json(&self) -> bool {
+        matches!(
+            self.server().map(|error| error.code),
+            Some(3140 | 3141 | 3157 | 4025)
+        )
+    }
+
     /// The store's error, for a failure at `doing` (such as "connecting to …").
     pub(super) fn into_error(self, doing: &str) -> Error {
         let server = match self {

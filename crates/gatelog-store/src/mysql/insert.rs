@@ -4,7 +4,9 @@
 //! rows. In one transaction: the rows, then the position, then the commit.
 //!
 //! **Failure.** When a statement fails by a row's fault, its rows are halved until the row is alone;
-//! that one is refused, its neighbours are stored. The server undoes a failed statement, not the
+//! that one is refused, its neighbours are stored. If it may be its JSON that the server does not
+//! take (MariaDB reads 32 levels, MySQL 100 and no half surrogates), the row is tried once more
+//! without it. The server undoes a failed statement, not the
 //! transaction, so nothing is written twice (in an engine without transactions it can be).
 //!
 //! **Limits.** A statement has at most half of the server's `max_allowed_packet`, 4 MiB or 1000
@@ -35,6 +37,15 @@ const PACKET_MARGIN_BYTES: usize = 64;
 /// How often a column's value was changed to fit, by the column's name.
 pub(super) type Truncated = BTreeMap<&'static str, u64>;
 
+/// Records and where they go.
+#[derive(Debug)]
+pub(super) struct Batch<'b> {
+    pub(super) table: &'b Table,
+    pub(super) records: &'b [AccessRecord<'b>],
+    /// Stands in for times of receipt that are absent.
+    pub(super) now: Timestamp,
+}
+
 /// The rows of a batch as text. Its buffers are used again for the next one.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
@@ -48,16 +59,16 @@ pub(super) struct Rows {
 
 impl Rows {
     /// Takes the records of a batch in place of those before.
-    pub(super) fn fill(&mut self, table: &Table, records: &[AccessRecord<'_>], now: Timestamp) {
+    pub(super) fn fill(&mut self, batch: &Batch<'_>) {
         self.text.clear();
         self.ends.clear();
         self.truncated.clear();
-        for record in records {
+        for record in batch.records {
             let mut separator = b'(';
-            for column in table.written() {
+            for column in batch.table.written() {
                 self.text.push(separator);
                 separator = b',';
-                if value::write(record, column, now, &mut self.text)
+                if value::write(record, column, batch.now, &mut self.text)
                     && let Some(field) = column.field
                 {
                     *self.truncated.entry(field.name()).or_default() += 1;
@@ -97,6 +108,33 @@ impl Rows {
     }
 }
 
+impl Batch<'_> {
+    /// Appends the text of a row without its JSON. Answers the columns that are left empty for it.
+    fn write_without_json(&self, index: usize, out: &mut Vec<u8>) -> Vec<&'static str> {
+        let mut left_out = Vec::new();
+        let Some(record) = self.records.get(index) else {
+            return left_out;
+        };
+        let nothing = AccessRecord::default();
+        let mut separator = b'(';
+        for column in self.table.written() {
+            out.push(separator);
+            separator = b',';
+            match column.field {
+                Some(field) if column.takes_json() && record.get(field).is_some() => {
+                    value::write(&nothing, column, self.now, out);
+                    left_out.push(field.name());
+                }
+                _ => {
+                    value::write(record, column, self.now, out);
+                }
+            }
+        }
+        out.push(b')');
+        left_out
+    }
+}
+
 /// What a transaction needs besides its rows.
 #[derive(Debug)]
 pub(super) struct Inserter {
@@ -130,11 +168,12 @@ impl Inserter {
     pub(super) async fn transaction(
         &mut self,
         conn: &mut Conn,
-        rows: &Rows,
+        batch: &Batch<'_>,
+        rows: &mut Rows,
         last: Option<String>,
     ) -> Result<Vec<Rejected>, Failure> {
         run(conn, self.limit, b"START TRANSACTION").await?;
-        let refused = self.insert(conn, rows).await?;
+        let refused = self.insert(conn, batch, rows).await?;
         if let Some(last) = last {
             run(conn, self.limit, last.as_bytes()).await?;
         }
@@ -142,7 +181,12 @@ impl Inserter {
         Ok(refused)
     }
 
-    async fn insert(&mut self, conn: &mut Conn, rows: &Rows) -> Result<Vec<Rejected>, Failure> {
+    async fn insert(
+        &mut self,
+        conn: &mut Conn,
+        batch: &Batch<'_>,
+        rows: &mut Rows,
+    ) -> Result<Vec<Rejected>, Failure> {
         let mut refused = Vec::new();
         let max_bytes = MAX_STATEMENT_BYTES
             .min(self.max_packet_bytes / 2)
@@ -178,17 +222,49 @@ impl Inserter {
             let Some(reason) = failure.row_refused(self.columns.iter().map(String::as_str)) else {
                 return Err(failure);
             };
-            if range.len() == 1 {
+            if range.len() > 1 {
+                let middle = range.start + range.len() / 2;
+                open.push(middle..range.end);
+                open.push(range.start..middle);
+            } else if !failure.may_be_about_json()
+                || !self
+                    .insert_without_json(conn, batch, range.start, &mut rows.truncated)
+                    .await?
+            {
                 refused.push(Rejected {
                     index: range.start,
                     reason,
                 });
-            } else {
-                let middle = range.start + range.len() / 2;
-                open.push(middle..range.end);
-                open.push(range.start..middle);
             }
         }
         Ok(refused)
+    }
+
+    /// Stores one row without its JSON, which is noted in `truncated`. Answers whether the server
+    /// took it.
+    async fn insert_without_json(
+        &mut self,
+        conn: &mut Conn,
+        batch: &Batch<'_>,
+        index: usize,
+        truncated: &mut Truncated,
+    ) -> Result<bool, Failure> {
+        self.statement.clear();
+        self.statement.extend_from_slice(&self.head);
+        let left_out = batch.write_without_json(index, &mut self.statement);
+        if left_out.is_empty() {
+            return Ok(false);
+        }
+        if let Err(failure) = run(conn, self.limit, &self.statement).await {
+            let columns = self.columns.iter().map(String::as_str);
+            return match failure.row_refused(columns) {
+                Some(_) => Ok(false),
+                None => Err(failure),
+            };
+        }
+        for column in left_out {
+            *truncated.entry(column).or_default() += 1;
+        }
+        Ok(true)
     }
 }

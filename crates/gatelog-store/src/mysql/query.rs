@@ -33,8 +33,8 @@ pub(super) struct Statement {
 /// How a query is answered.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Plan {
-    /// Gives how many rows fit; and, if [`weighted`](Self::weighted), the sum of their weights and
-    /// how many have one.
+    /// Gives how many rows fit; and, if [`weighted`](Self::weighted), the sum of their weights
+    /// (1 for those without one above 0) and how many have one.
     pub(super) count: Option<Statement>,
     pub(super) weighted: bool,
     /// Gives the page and, if there is one, the row behind it.
@@ -59,7 +59,7 @@ impl Plan {
         let weight = table.column(Field::SampleWeight).map(Column::quoted);
         let count = query.count.then(|| {
             let weights = weight.as_ref().map_or(String::new(), |weight| {
-                format!(", SUM(COALESCE({weight}, 1)), COUNT({weight})")
+                format!(", SUM(IF({weight} > 0, {weight}, 1)), SUM({weight} > 0)")
             });
             Statement {
                 text: format!("SELECT COUNT(*){weights} FROM {name} WHERE {}", fits.text),

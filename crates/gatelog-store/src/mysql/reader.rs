@@ -13,6 +13,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Params, Pool, Row, Value};
 use tokio::runtime;
 
+use super::NAME;
 use super::connection::{Door, within};
 use super::error::{Failure, unusable};
 use super::query::{Plan, Statement};
@@ -55,6 +56,12 @@ impl Reader {
     }
 
     pub(super) async fn answer(&self, query: &Query) -> Result<Page> {
+        if let Some(reason) = query.flaw() {
+            return Err(crate::Error::Unanswerable {
+                store: NAME,
+                reason,
+            });
+        }
         match self.attempt(query).await {
             // The table was changed meanwhile, or the server has no TLS: with what was learnt
             // the second attempt is another one.
@@ -165,7 +172,9 @@ fn page(query: &Query, table: &Table, plan: &Plan, answer: Answer) -> Page {
             Value::UInt(total) => Some(*total),
             _ => None,
         }),
-        estimated_total: (plan.weighted && number(2) > 0.0).then(|| number(1)),
+        estimated_total: (plan.weighted && number(2) > 0.0)
+            .then(|| number(1))
+            .filter(|estimate| estimate.is_finite()),
         records,
         next: last
             .filter(|_| more && plan.numbered)

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use chrono::NaiveDate;
 use gatelog_record::{AccessRecord, Field, Headers, RecordId, Slot, Timestamp, json};
 use mysql_async::Value;
+use serde::de::IgnoredAny;
 
 /// The record of a row's values, each with its field.
 pub(super) fn record(values: impl Iterator<Item = (Field, Value)>) -> AccessRecord<'static> {
@@ -17,7 +18,7 @@ pub(super) fn record(values: impl Iterator<Item = (Field, Value)>) -> AccessReco
             Slot::Text(slot) => *slot = text(value).map(Cow::Owned),
             Slot::Json(slot) => {
                 *slot = text(value)
-                    .filter(|text| text.starts_with(['{', '[']))
+                    .filter(|text| is_whole_json(text))
                     .map(Cow::Owned);
             }
             Slot::Integer(slot) => *slot = integer(&value),
@@ -28,6 +29,12 @@ pub(super) fn record(values: impl Iterator<Item = (Field, Value)>) -> AccessReco
         }
     }
     record
+}
+
+/// Whether the text is one whole object or array. Other writers cut texts to fit, and a record's
+/// JSON goes into answers as it is.
+fn is_whole_json(text: &str) -> bool {
+    text.starts_with(['{', '[']) && serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
 fn text(value: Value) -> Option<String> {
@@ -141,6 +148,22 @@ mod tests {
             ..AccessRecord::default()
         };
         assert_eq!(record, expected);
+    }
+
+    #[test]
+    fn json_that_was_cut_is_absent() {
+        let read = |text: &str| {
+            let value = Value::Bytes(text.into());
+            record(std::iter::once((Field::AiLog, value))).ai_log
+        };
+        for whole in [r#"{"a":[1,{"b":"\ud83d"}]} "#, "[]"] {
+            assert_eq!(read(whole).as_deref(), Some(whole));
+        }
+        let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+        assert_eq!(read(&deep).as_deref(), Some(deep.as_str()));
+        for broken in [r#"{"a":"b"#, "[1,", "{}{}", "{\"a\":\"\n\"}", "5", "\"a\""] {
+            assert_eq!(read(broken), None, "{broken}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@
 
 use std::io::Write as _;
 
-use gatelog_record::{AccessRecord, Field, Headers, Kind, Slot, Timestamp, Value, json};
+use gatelog_record::{AccessRecord, Field, Headers, Kind, Timestamp, Value, json};
 
 use super::column::{Charset, Class, Column};
 
@@ -51,9 +51,9 @@ pub(super) fn write(
                 bytes: *max_bytes,
                 charset: *charset,
             };
-            write_as_text(column, value, &limits, out)
+            write_as_text(value, &limits, out)
         }
-        Class::Json => write_as_json(column, value, out),
+        Class::Json => write_as_json(value, out),
         Class::Integer { min, max } => write_as_integer(value, *min, *max, out),
         Class::Float => write_as_float(value, out),
         Class::DateTime { digits } => match value {
@@ -120,11 +120,11 @@ fn write_nothing(column: &Column, received: Timestamp, out: &mut Vec<u8>) {
     }
 }
 
-fn write_as_text(column: &Column, value: Value<'_>, limits: &Limits, out: &mut Vec<u8>) -> Fit {
+fn write_as_text(value: Value<'_>, limits: &Limits, out: &mut Vec<u8>) -> Fit {
     match value {
         Value::Text(text) => write_text(text, limits, out),
         Value::Json(text) => write_whole(text, limits, out),
-        Value::Headers(headers) => write_whole(&headers_json(column, headers), limits, out),
+        Value::Headers(headers) => write_whole(&headers_json(headers), limits, out),
         Value::Integer(number) => write_text(&number.to_string(), limits, out),
         Value::Float(number) => write_text(&number.to_string(), limits, out),
         Value::Time(time) => write_text(&time.to_string(), limits, out),
@@ -132,12 +132,12 @@ fn write_as_text(column: &Column, value: Value<'_>, limits: &Limits, out: &mut V
     }
 }
 
-fn write_as_json(column: &Column, value: Value<'_>, out: &mut Vec<u8>) -> Fit {
+fn write_as_json(value: Value<'_>, out: &mut Vec<u8>) -> Fit {
     let mut quoted = String::new();
     match value {
         Value::Json(text) => quoted.push_str(text),
         Value::Text(text) => json::write_text(text, &mut quoted),
-        Value::Headers(headers) => quoted = headers_json(column, headers),
+        Value::Headers(headers) => quoted = headers_json(headers),
         Value::Integer(number) => quoted = number.to_string(),
         Value::Float(number) if number.is_finite() => quoted = number.to_string(),
         Value::Float(_) => return Fit::Not,
@@ -273,21 +273,10 @@ pub(super) fn quote(text: &str, out: &mut Vec<u8>) {
 }
 
 /// The headers as the record's JSON form has them.
-fn headers_json(column: &Column, headers: &Headers<'_>) -> String {
+fn headers_json(headers: &Headers<'_>) -> String {
     let mut text = String::new();
-    let Some(field) = column.field else {
-        return text;
-    };
-    let mut alone = AccessRecord::default();
-    if let Slot::Headers(slot) = alone.slot(field) {
-        *slot = headers.clone();
-    }
-    json::write(&alone, &mut text);
-    // The record is `{"name":` headers `}`.
-    let head = field.name().len() + 4;
-    text.get(head..text.len() - 1)
-        .unwrap_or_default()
-        .to_owned()
+    json::write_value(Value::Headers(headers), &mut text);
+    text
 }
 
 #[cfg(test)]

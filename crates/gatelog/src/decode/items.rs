@@ -54,7 +54,7 @@ impl<'a> Items<'a> {
 
     /// Reads the item at the beginning of the rest.
     fn item(&mut self) -> Result<(AccessRecord<'a>, Flaws), DecodeError> {
-        if false {
+        if self.work.used_up() {
             let byte = self.end.saturating_sub(self.rest.len());
             self.skip(self.rest.len());
             self.in_array = false;

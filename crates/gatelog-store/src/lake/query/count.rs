@@ -1,7 +1,7 @@
 //! How many rows fit.
 
 use datafusion::functions_aggregate::expr_fn::{count, sum};
-use datafusion::logical_expr::{ident, lit};
+use datafusion::logical_expr::{ident, lit, when};
 use gatelog_record::{AccessRecord, Field};
 
 use super::super::failure::Failure;
@@ -15,7 +15,7 @@ use crate::Condition;
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Count {
     pub(super) rows: u64,
-    /// Rows that carry a weight.
+    /// Rows that carry a usable weight.
     weighted_rows: u64,
     /// The sum of the weights.
     weight: f64,
@@ -23,19 +23,22 @@ pub(super) struct Count {
 
 impl Count {
     /// How many requests the rows stand for: those without a weight for one each. `None` where no
-    /// row has a weight.
+    /// row has a weight. Always finite.
     #[expect(
         clippy::cast_precision_loss,
         reason = "an estimate, and exact up to 2^53 rows"
     )]
     pub(super) fn estimate(&self) -> Option<f64> {
         let plain = (self.rows - self.weighted_rows.min(self.rows)) as f64;
-        (self.weighted_rows > 0).then_some(plain + self.weight)
+        (self.weighted_rows > 0).then(|| (plain + self.weight).min(f64::MAX))
     }
 
     /// Counts rows that are at hand.
     pub(super) fn of(records: &[AccessRecord<'_>]) -> Self {
-        let weights = || records.iter().filter_map(|record| record.sample_weight);
+        let weights = || {
+            let given = records.iter().filter_map(|record| record.sample_weight);
+            given.filter_map(rows::usable_weight)
+        };
         Self {
             rows: records.len() as u64,
             weighted_rows: weights().count() as u64,
@@ -85,15 +88,18 @@ impl Planner {
     }
 
     async fn scan_count(&self, scan: Scan, conditions: &[Condition]) -> Result<Count, Failure> {
-        let weight = || ident(Field::SampleWeight.name());
+        // As `rows::usable_weight`. NaN is the greatest or the least number here.
+        let given = || ident(Field::SampleWeight.name());
+        let usable = given().gt(lit(0.0)).and(given().lt(lit(f64::INFINITY)));
+        let weight = when(usable, given()).end()?;
         let found = self
             .read(scan, condition::all(conditions))?
             .aggregate(
                 Vec::new(),
                 vec![
                     count(lit(1)).alias("rows"),
-                    count(weight()).alias("weighted"),
-                    sum(weight()).alias("weight"),
+                    count(weight.clone()).alias("weighted"),
+                    sum(weight).alias("weight"),
                 ],
             )?
             .collect()

@@ -112,6 +112,70 @@ fn files_without_their_catalogue_are_not_touched() {
 }
 
 #[test]
+fn even_one_file_without_its_catalogue_is_not_touched() {
+    let mut fixture = Fixture::new(Config::default());
+    fixture.write(&records(0..10), 100).unwrap();
+    fixture.flush().unwrap();
+    fixture.lake = None;
+    let catalogue = fixture.root().join("catalogue.sqlite");
+    let elsewhere = fixture.directory.path().join("elsewhere");
+    fs::rename(&catalogue, &elsewhere).unwrap();
+    // However often it is tried, by however many processes.
+    for _ in 0..2 {
+        fixture.restart();
+        for _ in 0..2 {
+            let error = fixture.open().unwrap_err();
+            assert!(matches!(error, Error::Unusable { .. }), "{error}");
+            assert!(error.to_string().contains("catalogue.sqlite"), "{error}");
+        }
+        fixture.write(&records(10..20), 200).unwrap_err();
+        assert_eq!(fixture.files().len(), 1);
+    }
+    fixture.lake = None;
+    fs::rename(&elsewhere, &catalogue).unwrap();
+    fixture.restart();
+    assert_eq!(fixture.open().unwrap(), Some(100));
+    assert_eq!(fixture.total(), 10);
+}
+
+#[test]
+fn a_crash_in_the_very_first_flush_leaves_nothing_that_stops_the_next_opening() {
+    // Opened, with files whole but not committed: no position, no file in the catalogue.
+    let mut fixture = Fixture::new(Config::default());
+    fixture.lake = None;
+    let day = fixture.root().join(DAY);
+    fs::create_dir(&day).unwrap();
+    fs::write(day.join("1.parquet"), "PAR1").unwrap();
+    fs::write(day.join("2.parquet.tmp"), "PAR1").unwrap();
+    fixture.restart();
+    assert_eq!(fixture.open().unwrap(), None);
+    assert_eq!(fixture.files(), [""; 0].map(std::path::PathBuf::from));
+    fixture.write(&records(0..10), 100).unwrap();
+    fixture.flush().unwrap();
+    assert_eq!(fixture.files(), [day.join("3.parquet")]);
+    assert_eq!(fixture.total(), 10);
+}
+
+#[test]
+fn files_are_looked_at_once_in_a_process_and_after_a_failed_flush() {
+    let fixture = Fixture::new(Config::default());
+    fixture.write(&records(0..10), 100).unwrap();
+    fixture.flush().unwrap();
+    fs::remove_file(&fixture.files()[0]).unwrap();
+    assert_eq!(fixture.open().unwrap(), Some(100));
+    fs::write(fixture.root().join("mixed"), "in the way").unwrap();
+    let mut batch = records(10..20);
+    batch[0].start_time = None;
+    fixture.write(&batch, 200).unwrap();
+    fixture.flush().unwrap_err();
+    let error = fixture.open().unwrap_err();
+    assert!(
+        error.to_string().contains("1.parquet is missing"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_flush_that_fails_leaves_rows_and_position_right() {
     let mut fixture = Fixture::new(Config::default());
     fixture.write(&[], 50).unwrap();

@@ -3,7 +3,7 @@
 
 use gatelog_record::{AccessRecord, Field, Timestamp, json};
 use gatelog_store::lake::Config;
-use gatelog_store::{Condition, Paging, Query, Sort, Store as _};
+use gatelog_store::{Condition, Error, Paging, Query, Sort, Store as _};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestRunner};
 
@@ -289,8 +289,8 @@ fn the_forty_samples_come_back_field_by_field() {
 fn pages_far_behind_the_last_row_are_empty() {
     let fixture = filled(&various(), Place::Both);
     let query = Query {
-        paging: Paging::Number(u32::MAX),
-        page_size: u32::MAX,
+        paging: Paging::Number(1000),
+        page_size: 1000,
         ..Query::default()
     };
     let page = fixture.query(&query);
@@ -300,9 +300,59 @@ fn pages_far_behind_the_last_row_are_empty() {
     );
     let all = fixture.query(&Query {
         paging: Paging::Number(1),
-        ..query
+        ..query.clone()
     });
     assert_eq!(all.records.len() as u64, ROWS);
+    // The next one is too far, whatever is there.
+    let further = Query {
+        paging: Paging::Number(1001),
+        ..query
+    };
+    let answer = fixture.runtime.block_on(fixture.lake().query(&further));
+    assert!(
+        matches!(&answer, Err(Error::Unanswerable { reason, .. }) if reason.contains("cursor")),
+        "{answer:?}"
+    );
+}
+
+#[test]
+fn odd_weights_are_stored_and_stand_for_one_request_each() {
+    let odd = [
+        f64::NAN,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        -2.0,
+        0.0,
+        2.5,
+        f64::MAX,
+    ];
+    for (count, expected) in [(5, None), (6, Some(7.5)), (7, Some(f64::MAX))] {
+        let mut fixture = Fixture::new(Config::default());
+        let mut batch = records(0..count);
+        for (record, weight) in batch.iter_mut().zip(odd) {
+            record.sample_weight = Some(weight);
+        }
+        // As the page's rows, as rows in memory, as a file's sums, as the rows of a file.
+        let narrow = Condition::IntegerFrom(Field::ResponseCode, 0);
+        let questions = [(100, Vec::new()), (1, Vec::new()), (1, vec![narrow])];
+        let estimates = |fixture: &Fixture| {
+            questions.clone().map(|(page_size, conditions)| {
+                let query = Query {
+                    conditions,
+                    page_size,
+                    ..Query::default()
+                };
+                fixture.query(&query).estimated_total
+            })
+        };
+        fixture.write(&batch, 1).unwrap();
+        assert_eq!(estimates(&fixture), [expected; 3], "{count} in memory");
+        fixture.flush().unwrap();
+        assert_eq!(estimates(&fixture), [expected; 3], "{count} in a file");
+        fixture.restart();
+        assert_eq!(fixture.open().unwrap(), Some(1));
+        assert_eq!(estimates(&fixture), [expected; 3], "{count} after opening");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use gatelog_store::{Error, Query, Store};
+use gatelog_store::{Error, Paging, Query, Store};
 use gatelog_testkit::mariadb::MariaDb;
 
 use super::{JOURNAL, block_on, count, runtime, server, standard_records, store};
@@ -166,6 +166,52 @@ fn without_the_right_to_the_position_records_are_stored_at_least_once() {
     assert_eq!(
         block_on(super::store(&writer).open(JOURNAL)).unwrap(),
         Some(40)
+    );
+}
+
+#[test]
+fn what_was_stored_while_positions_were_not_kept_lies_behind_the_old_position() {
+    let dsn = server().database("interrupted").unwrap();
+    block_on(store(&dsn).open(JOURNAL)).unwrap();
+    let rights = "SELECT, INSERT, UPDATE ON interrupted.gatelog_position";
+    server()
+        .sql(&format!(
+            "CREATE OR REPLACE USER interrupted@'%' IDENTIFIED BY 'i';
+             GRANT SELECT, INSERT ON interrupted.access_logs TO interrupted@'%';
+             GRANT {rights} TO interrupted@'%'"
+        ))
+        .unwrap();
+    let store = store(&server().dsn_of("interrupted", "i", "interrupted"));
+    let runtime = runtime();
+    let records = standard_records(1);
+    assert_eq!(runtime.block_on(store.open(JOURNAL)).unwrap(), None);
+    runtime.block_on(store.write(&records, 10)).unwrap();
+    assert!(store.exactly_once());
+    server()
+        .sql("REVOKE UPDATE ON interrupted.gatelog_position FROM interrupted@'%'")
+        .unwrap();
+    assert_eq!(runtime.block_on(store.open(JOURNAL)).unwrap(), Some(10));
+    assert!(!store.exactly_once());
+    runtime.block_on(store.write(&records, 30)).unwrap();
+    server()
+        .sql(&format!("GRANT {rights} TO interrupted@'%'"))
+        .unwrap();
+    assert_eq!(runtime.block_on(store.open(JOURNAL)).unwrap(), Some(30));
+    assert!(store.exactly_once());
+}
+
+#[test]
+fn a_page_too_deep_is_not_asked_for() {
+    // There is not even a server.
+    let store = store("gatelog:x@tcp(127.0.0.1:1)/logs");
+    let query = Query {
+        paging: Paging::Number(u32::MAX),
+        ..Query::default()
+    };
+    let answer = block_on(store.query(&query));
+    assert!(
+        matches!(&answer, Err(Error::Unanswerable { reason, .. }) if reason.contains("cursor")),
+        "{answer:?}"
     );
 }
 

@@ -51,6 +51,12 @@ fn weights_are_kept_and_estimate_the_total() {
     runtime.block_on(store.write(&records[..2], 2)).unwrap();
     assert_eq!(estimate(), (Some(5), Some(3.0 + 2.5 + 1e15 / 3.0)));
     assert_eq!(all(&store)[3..], records[..2]);
+    // What cannot be a weight stands for one request.
+    for (record, odd) in records.iter_mut().zip([f64::NAN, -5.0, 0.0]) {
+        record.sample_weight = Some(odd);
+    }
+    runtime.block_on(store.write(&records, 3)).unwrap();
+    assert_eq!(estimate(), (Some(8), Some(6.0 + 2.5 + 1e15 / 3.0)));
 }
 
 #[test]
@@ -213,6 +219,46 @@ fn a_bad_row_is_refused_alone() {
     });
     assert_eq!(all(&store), records);
     assert_eq!(runtime.block_on(store.open(JOURNAL)).unwrap(), Some(1200));
+}
+
+#[test]
+fn a_row_whose_json_the_server_does_not_take_is_stored_without_it() {
+    let dsn = server().database("deep_json").unwrap();
+    let store = store(&dsn);
+    let runtime = runtime();
+    runtime.block_on(store.open(JOURNAL)).unwrap();
+    // This server reads 32 levels.
+    let deep = "[".repeat(40) + &"]".repeat(40);
+    let mut records = standard_records(1200);
+    let bad = [0, 17, 18, 1199];
+    for index in bad {
+        records[index].ai_log = Some(deep.clone().into());
+    }
+    assert_eq!(runtime.block_on(store.write(&records, 1200)).unwrap(), []);
+    for index in bad {
+        records[index].ai_log = None;
+    }
+    let found = all(&store);
+    assert!(found == records, "{} rows", found.len());
+    assert_eq!(store.truncated(), [("ai_log", 4)]);
+}
+
+#[test]
+fn json_that_another_writer_cut_is_absent() {
+    let dsn = server().database("cut_json").unwrap();
+    server()
+        .sql(
+            "CREATE TABLE cut_json.access_logs
+                 (id INT AUTO_INCREMENT PRIMARY KEY, start_time DATETIME(3), ai_log VARCHAR(40));
+             INSERT INTO cut_json.access_logs (start_time, ai_log)
+                 VALUES (NOW(3), '{\"a\":\"b'), (NOW(3), '{\"a\":\"b\"}')",
+        )
+        .unwrap();
+    let found: Vec<_> = all(&store(&dsn))
+        .into_iter()
+        .map(|record| record.ai_log)
+        .collect();
+    assert_eq!(found, [None, Some(r#"{"a":"b"}"#.into())]);
 }
 
 #[test]

@@ -28,33 +28,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         None => 500_000,
     };
     let directory = tempfile::tempdir()?;
-    let mib: usize = std::env::var("MIB")?.parse()?;
-    let lake = Lake::new(
-        directory.path(),
-        Config {
-            flush_bytes: mib << 20,
-            ..Config::default()
-        },
-    )?;
+    let lake = Lake::new(directory.path(), Config::default())?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     runtime.block_on(async {
         lake.open("journal").await?;
         if std::env::args().nth(2).is_some_and(|word| word == "memory") {
-            // Batches are made as they go, so that the lake's memory is most of what there is.
-            let mut peak = 0;
-            let mut last = 0;
-            println!("start {}", resident()? >> 20);
-            for number in 0..records / BATCH {
-                lake.write(&decode(&batch(number))?, number + 1).await?;
-                peak = peak.max(resident()?);
-                if lake.committed() != last {
-                    last = lake.committed();
-                    println!("{number} committed {last} {}", resident()? >> 20);
-                }
-            }
-            lake.flush(true).await?;
-            println!("{} MiB at most while rows were written", peak >> 20);
-            return Ok(());
+            return memory(&lake, records).await;
         }
         let batches: Vec<Vec<u8>> = (0..records / BATCH).map(batch).collect();
         let bytes: usize = batches.iter().map(Vec::len).sum();
@@ -78,11 +57,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             begun.elapsed(),
             cpu_time()?.saturating_sub(cpu),
         );
+        let stored = stored(directory.path())?;
         println!("of that, until all was visible: {written:.2?}");
-        println!(
-            "{bytes} bytes in the wire form, {} bytes in files",
-            stored(directory.path())?
-        );
+        println!("{bytes} bytes in the wire form, {stored} bytes in files");
 
         let middle = standard::record(records / 2, Timestamp::EPOCH);
         let trace = middle.trace_id.unwrap_or_default().into_owned();
@@ -128,6 +105,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         Ok(())
     })
+}
+
+/// Batches are made as they go, so that the lake's memory is most of what there is.
+async fn memory(lake: &Lake, records: u64) -> Result<(), Box<dyn Error>> {
+    let mut peak = 0;
+    for number in 0..records / BATCH {
+        lake.write(&decode(&batch(number))?, number + 1).await?;
+        peak = peak.max(resident()?);
+    }
+    lake.flush(true).await?;
+    println!("{} MiB at most while rows were written", peak >> 20);
+    Ok(())
 }
 
 fn conditions(conditions: Vec<Condition>) -> Query {
@@ -178,13 +167,9 @@ fn cpu_time() -> Result<Duration, Box<dyn Error>> {
 
 /// Bytes of the process in memory (`proc_pid_statm(5)`, field 2), for pages of 4 KiB.
 fn resident() -> Result<u64, Box<dyn Error>> {
-    let text = std::fs::read_to_string("/proc/self/status")?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("RssAnon:"))
-        .ok_or("no RssAnon")?;
-    let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kib << 10)
+    let text = std::fs::read_to_string("/proc/self/statm")?;
+    let pages: u64 = text.split(' ').nth(1).ok_or("no pages")?.parse()?;
+    Ok(pages * 4096)
 }
 
 /// Bytes of all Parquet files below the lake's directory.

@@ -99,13 +99,22 @@ impl Service {
         }
     }
 
-    /// Brings the gauges of `/metrics` up to date.
+    /// Brings up to date what `/metrics` shows of others.
     pub fn update_gauges(&self) {
         #[expect(clippy::cast_precision_loss, reason = "a gauge, exact up to 9 PB")]
         let set = |name, label, bytes: u64| self.telemetry.gauge(name, label).set(bytes as f64);
         set("gatelog_journal_bytes", None, self.journal.used_bytes());
         for (reader, bytes) in self.journal.lag_bytes() {
             set("gatelog_reader_lag_bytes", Some(("reader", reader)), bytes);
+        }
+        for (store, _) in &self.stores {
+            for (column, count) in store.truncated() {
+                let label = ("column", column.to_owned());
+                let counter = self
+                    .telemetry
+                    .counter("gatelog_store_truncated_total", Some(label));
+                counter.absolute(count);
+            }
         }
     }
 }

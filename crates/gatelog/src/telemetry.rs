@@ -12,6 +12,7 @@
 //! | `gatelog_reader_lag_bytes` | `reader` | bytes a reader has not released |
 //! | `gatelog_store_written_total` | `store` | records written to a store |
 //! | `gatelog_store_rejected_total` | `store` | records that went to the dead letter |
+//! | `gatelog_store_truncated_total` | `column` | values cut or moved to fit their column |
 //! | `gatelog_store_errors_total` | `store` | failed attempts |
 //! | `gatelog_dead_letter_dropped_total` | `store` | records for which the dead letter had no room |
 //!
@@ -45,7 +46,7 @@ impl std::fmt::Debug for Telemetry {
 const METADATA: Metadata<'_> = Metadata::new("gatelog", MetricLevel::INFO, None);
 
 /// Help texts, by name.
-const HELP: [(&str, &str); 10] = [
+const HELP: [(&str, &str); 11] = [
     (
         "gatelog_ingest_requests_total",
         "Answers of POST /ingest, by status.",
@@ -71,6 +72,10 @@ const HELP: [(&str, &str); 10] = [
     (
         "gatelog_store_rejected_total",
         "Records that a store will never take.",
+    ),
+    (
+        "gatelog_store_truncated_total",
+        "Values cut or moved to fit their column, by column.",
     ),
     (
         "gatelog_store_errors_total",

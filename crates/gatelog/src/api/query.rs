@@ -11,7 +11,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use gatelog_record::json::write_text;
-use gatelog_store::Page;
+use gatelog_store::{Error, Page};
 
 use super::{parameter, row};
 use crate::service::Service;
@@ -29,6 +29,9 @@ pub async fn query(State(service): State<Arc<Service>>, RawQuery(query): RawQuer
                 empty_strings: service.empty_strings,
             };
             super::json(StatusCode::OK, render(&page, style))
+        }
+        Err(error @ Error::Unanswerable { .. }) => {
+            failed(StatusCode::BAD_REQUEST, &error.to_string())
         }
         Err(error) => {
             tracing::warn!(%error, "a query was not answered");

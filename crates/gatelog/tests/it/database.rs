@@ -59,6 +59,23 @@ fn after_kill_9_every_record_is_in_the_database_once() {
 }
 
 #[test]
+fn values_that_are_cut_to_fit_are_counted_by_column() {
+    let (dir, mariadb) = (TempDir::new().unwrap(), MariaDb::shared().unwrap());
+    let dsn = mariadb.database("narrow").unwrap();
+    let gatelog = setup(&dir).variable("MYSQL_DSN", dsn).start().unwrap();
+    let line = format!(
+        "{{\"start_time\":\"2026-03-23T02:10:01Z\",\"method\":\"{}\"}}",
+        "é".repeat(11)
+    );
+    gatelog.ingest(&line).unwrap();
+    let found = gatelog.wait_for_rows("", 1).unwrap();
+    assert_eq!(found["logs"][0]["method"], "é".repeat(10));
+    let (_, metrics) = gatelog.get("/metrics").unwrap();
+    let counted = "gatelog_store_truncated_total{column=\"method\"} 1";
+    assert!(metrics.contains(counted), "{metrics}");
+}
+
+#[test]
 fn wrong_credentials_are_told_and_records_wait() {
     let (dir, mariadb) = (TempDir::new().unwrap(), MariaDb::shared().unwrap());
     mariadb.database("refused").unwrap();

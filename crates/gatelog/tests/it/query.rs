@@ -136,6 +136,8 @@ fn nonsense_is_answered_400_in_the_references_shape() {
         json!({"total": 0, "logs": null, "status": "error",
             "error": "response_code: \"abc\" is not a whole number"})
     );
+    let (status, body) = service.get("/query?page=200000&page_size=100").unwrap();
+    assert_eq!(status, 400, "{body}");
     let empty = service.query("").unwrap();
     assert_eq!((&empty["total"], &empty["logs"]), (&json!(0), &json!([])));
 }

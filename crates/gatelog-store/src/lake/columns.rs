@@ -14,9 +14,8 @@ use datafusion::arrow::array::{
     TimestampMicrosecondBuilder,
 };
 use datafusion::arrow::error::ArrowError;
-use gatelog_record::{AccessRecord, Field, Kind, Value};
+use gatelog_record::{AccessRecord, Field, Kind, Value, json};
 
-use super::headers;
 use super::schema::{ID_BYTES, TIME_ZONE, schema};
 
 /// What a row takes besides its texts: offsets and numbers of all columns.
@@ -104,7 +103,7 @@ impl Column {
             }
             (Column::Text(column), Some(Value::Headers(value))) => {
                 text.clear();
-                headers::write(value, text);
+                json::write_headers(value, text);
                 column.append_value(&text);
                 return text.len();
             }

@@ -1,40 +1,13 @@
-//! Captured headers as the text of a JSON object, the form their columns have.
+//! Captured headers, read back from the text of a JSON object, the form their columns have.
 //!
-//! **Shape.** `{"name":"value","other":["first","second"]}`: values of one name that follow each
-//! other are an array. A name that comes again behind another one is a key again, so the order
-//! comes back as it was, and a record with very many headers costs no more than its length.
+//! **Shape.** As `json::write_headers` writes it: values of one name that follow each other are an
+//! array, and a name that comes again behind another one is a key again, so the order comes back as
+//! it was.
 
-use gatelog_record::{Headers, json};
+use gatelog_record::Headers;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-/// Appends the object to `out`.
-pub(super) fn write(headers: &Headers<'_>, out: &mut String) {
-    let mut separator = '{';
-    let mut headers = headers.iter().peekable();
-    while let Some((name, value)) = headers.next() {
-        out.push(separator);
-        separator = ',';
-        json::write_text(name, out);
-        out.push(':');
-        let mut more = headers.next_if(|(next, _)| *next == name);
-        let repeats = more.is_some();
-        if repeats {
-            out.push('[');
-        }
-        json::write_text(value, out);
-        while let Some((_, value)) = more {
-            out.push(',');
-            json::write_text(value, out);
-            more = headers.next_if(|(next, _)| *next == name);
-        }
-        if repeats {
-            out.push(']');
-        }
-    }
-    out.push_str(if separator == '{' { "{}" } else { "}" });
-}
-
-/// Reads what [`write()`] wrote; of any other text, what can be read before its first flaw.
+/// Reads what [`json::write_headers`](gatelog_record::json::write_headers) wrote; of any other text, what can be read before its first flaw.
 pub(super) fn read(text: &str) -> Headers<'static> {
     let mut headers = Headers::new();
     let read = serde_json::Deserializer::from_str(text).deserialize_map(Object(&mut headers));
@@ -102,6 +75,8 @@ impl<'de> Visitor<'de> for Values<'_> {
 mod tests {
     use proptest::prelude::*;
 
+    use gatelog_record::json;
+
     use super::*;
 
     proptest! {
@@ -112,7 +87,7 @@ mod tests {
                 headers.push(name, value);
             }
             let mut text = String::new();
-            write(&headers, &mut text);
+            json::write_headers(&headers, &mut text);
             prop_assert_eq!(read(&text), headers);
         }
     }
@@ -124,7 +99,7 @@ mod tests {
             headers.push(name, value);
         }
         let mut text = String::new();
-        write(&headers, &mut text);
+        json::write_headers(&headers, &mut text);
         assert_eq!(text, r#"{"a":["1",""],"b":"-","a":"2"}"#);
     }
 }

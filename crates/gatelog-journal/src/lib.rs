@@ -47,6 +47,7 @@ mod config;
 mod position;
 
 // On disk.
+pub mod filesystem;
 mod frame;
 mod position_file;
 mod segment;

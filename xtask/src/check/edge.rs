@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! record <- plugin          record, journal, store <- gatelog
-//! record <- store           record <- testkit <- xtask, and everybody's tests
+//! record <- store           record, journal <- testkit <- xtask, and everybody's tests
 //! journal                   stores bytes and knows no record
+//! failpoint <- journal, store, gatelog
 //! ```
 
 use std::path::Path;
@@ -12,16 +13,22 @@ use super::finding::Finding;
 use crate::workspace::{Dependency, Package};
 
 /// A member, and the members that its code may use. A new crate gets a line here.
-const EDGES: [(&str, &[&str]); 7] = [
+const EDGES: [(&str, &[&str]); 8] = [
     ("gatelog-record", &[]),
-    ("gatelog-journal", &[]),
+    ("gatelog-failpoint", &[]),
+    ("gatelog-journal", &["gatelog-failpoint"]),
     ("gatelog-plugin", &["gatelog-record"]),
-    ("gatelog-store", &["gatelog-record"]),
+    ("gatelog-store", &["gatelog-failpoint", "gatelog-record"]),
     (
         "gatelog",
-        &["gatelog-journal", "gatelog-record", "gatelog-store"],
+        &[
+            "gatelog-failpoint",
+            "gatelog-journal",
+            "gatelog-record",
+            "gatelog-store",
+        ],
     ),
-    ("gatelog-testkit", &["gatelog-record"]),
+    ("gatelog-testkit", &["gatelog-journal", "gatelog-record"]),
     ("xtask", &["gatelog-record", "gatelog-testkit"]),
 ];
 

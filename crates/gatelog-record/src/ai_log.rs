@@ -23,13 +23,11 @@ pub(crate) fn read(value: Raw<'_>) -> Result<Option<Cow<'_, str>>, Unreadable> {
     match value {
         Raw::Null => Ok(None),
         Raw::Object(text) => Ok(Some(Cow::Borrowed(text))),
-        Raw::String(escaped) => {
-            let text = unescape(escaped);
-            if text.is_empty() || text == "-" || text == "null" {
-                return Ok(None);
-            }
-            object(text).map(Some)
-        }
+        Raw::String(_) | Raw::Plain(_) => match value.text() {
+            None => Ok(None),
+            Some(text) if text == "null" => Ok(None),
+            Some(text) => object(text).map(Some),
+        },
         Raw::Number(_) | Raw::Bool(_) | Raw::Array(_) => Err(Unreadable),
     }
 }

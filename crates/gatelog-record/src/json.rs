@@ -16,6 +16,7 @@
 
 mod key;
 mod read;
+mod scan;
 mod write;
 
 pub use read::{read, read_next};

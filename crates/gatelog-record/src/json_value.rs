@@ -12,6 +12,8 @@ pub(crate) enum Raw<'a> {
     Null,
     /// Between the quotes, still escaped.
     String(&'a str),
+    /// Between the quotes, where it is known that there are no escapes.
+    Plain(&'a str),
     Number(&'a str),
     Bool(&'a str),
     Object(&'a str),
@@ -41,9 +43,11 @@ impl<'a> Raw<'a> {
         let text = match self {
             Raw::Null => return None,
             Raw::String(escaped) => unescape(escaped),
-            Raw::Number(text) | Raw::Bool(text) | Raw::Object(text) | Raw::Array(text) => {
-                Cow::Borrowed(text)
-            }
+            Raw::Plain(text)
+            | Raw::Number(text)
+            | Raw::Bool(text)
+            | Raw::Object(text)
+            | Raw::Array(text) => Cow::Borrowed(text),
         };
         if text.is_empty() || text == "-" {
             None
@@ -58,9 +62,9 @@ impl<'a> Raw<'a> {
         let text = match self {
             Raw::Null => return Ok(None),
             Raw::Number(text) => Cow::Borrowed(text),
-            Raw::String(escaped) => match unescape(escaped) {
-                text if text.is_empty() || text == "-" => return Ok(None),
-                text => text,
+            Raw::String(_) | Raw::Plain(_) => match self.text() {
+                None => return Ok(None),
+                Some(text) => text,
             },
             Raw::Bool(text) => return Err(text.to_owned()),
             Raw::Object(_) => return Err("an object".to_owned()),
@@ -70,7 +74,7 @@ impl<'a> Raw<'a> {
             .or_else(|_| integral(&text))
             .map(Some)
             .map_err(|()| match self {
-                Raw::String(_) => format!("\"{}\"", shorten(&text)),
+                Raw::String(_) | Raw::Plain(_) => format!("\"{}\"", shorten(&text)),
                 _ => shorten(&text).to_owned(),
             })
     }

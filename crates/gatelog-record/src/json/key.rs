@@ -42,11 +42,26 @@ const OTHER_NAMES: &[(&str, Field)] = &[
     ("serviceName", Field::Service),
 ];
 
-/// Keys by length: a look-up compares with the few names that are as long.
-type ByLength = Vec<Vec<(&'static str, Key)>>;
+/// Keys by a number made of their length and three of their bytes: a look-up compares with one or
+/// two names.
+type Table = Vec<Vec<(&'static str, Key)>>;
 
-fn by_length() -> &'static ByLength {
-    static TABLE: OnceLock<ByLength> = OnceLock::new();
+/// How many numbers there are.
+const BUCKETS: usize = 512;
+
+fn bucket(name: &str) -> usize {
+    let bytes = name.as_bytes();
+    let byte = |at: usize| bytes.get(at).copied().map_or(0, usize::from);
+    let (first, middle, last) = (
+        byte(0),
+        byte(bytes.len() / 2),
+        byte(bytes.len().wrapping_sub(1)),
+    );
+    (bytes.len() * 37 + first * 5 + middle * 11 + last * 23) % BUCKETS
+}
+
+fn table() -> &'static Table {
+    static TABLE: OnceLock<Table> = OnceLock::new();
     TABLE.get_or_init(|| {
         let own = Field::ALL
             .iter()
@@ -54,12 +69,9 @@ fn by_length() -> &'static ByLength {
         let other = OTHER_NAMES
             .iter()
             .map(|&(name, field)| (name, Key::Otherwise(field)));
-        let mut table = ByLength::new();
+        let mut table = vec![Vec::new(); BUCKETS];
         for (name, key) in own.chain(other) {
-            if table.len() <= name.len() {
-                table.resize(name.len() + 1, Vec::new());
-            }
-            if let Some(names) = table.get_mut(name.len()) {
+            if let Some(names) = table.get_mut(bucket(name)) {
                 names.push((name, key));
             }
         }
@@ -69,9 +81,28 @@ fn by_length() -> &'static ByLength {
 
 /// What this key stands for; `None` for a key that no record has.
 pub(super) fn find(name: &str) -> Option<(&'static str, Key)> {
-    by_length()
-        .get(name.len())?
+    table()
+        .get(bucket(name))?
         .iter()
         .find(|(known, _)| *known == name)
         .copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_found_among_few() {
+        for names in table() {
+            assert!(names.len() <= 3, "{names:?}");
+            for (name, key) in names {
+                assert_eq!(find(name), Some((*name, *key)));
+            }
+        }
+        let names: usize = table().iter().map(Vec::len).sum();
+        assert_eq!(names, Field::ALL.len() + OTHER_NAMES.len());
+        assert_eq!(find("nothing"), None);
+        assert_eq!(find(""), None);
+    }
 }

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::MAX_NESTING;
 use super::key::{self, Key};
+use super::scan::{Scan, Step};
 use crate::field::{Field, Slot};
 use crate::json_value::Raw;
 use crate::{
@@ -37,6 +38,33 @@ pub fn read(text: &str) -> Result<(AccessRecord<'_>, Flaws), DecodeError> {
 /// # Errors
 /// [`DecodeError`] says which; the sender mends the item.
 pub fn read_next(text: &str) -> (Result<(AccessRecord<'_>, Flaws), DecodeError>, usize) {
+    if let Some((item, end)) = read_plain(text) {
+        return (item.finish(), end);
+    }
+    read_any(text)
+}
+
+/// As [`read_next`], for objects that a [`Scan`] can read; `None` for any other text.
+fn read_plain(text: &str) -> Option<(Item<'_>, usize)> {
+    let mut scan = Scan::new(text)?;
+    let mut item = Item::default();
+    let mut first = true;
+    loop {
+        match scan.step(first) {
+            Step::Member(name, value) => {
+                if let Some((known, key)) = key::find(name) {
+                    item.take_checked(known, key, value);
+                }
+            }
+            Step::End(end) => return Some((item, end)),
+            Step::GiveUp => return None,
+        }
+        first = false;
+    }
+}
+
+/// As [`read_next`], for any text.
+fn read_any(text: &str) -> (Result<(AccessRecord<'_>, Flaws), DecodeError>, usize) {
     let mut items = serde_json::Deserializer::from_str(text).into_iter::<Item<'_>>();
     match items.next() {
         Some(Ok(item)) => (item.finish(), items.byte_offset()),
@@ -92,6 +120,19 @@ impl<'a> Item<'a> {
             ai_log::promote(&mut self.record);
         }
         Ok((self.record, self.flaws))
+    }
+
+    /// Takes the value of a known key, if it is not nested too deep.
+    fn take_checked(&mut self, name: &'static str, key: Key, value: Raw<'a>) {
+        if value.depth() > MAX_NESTING {
+            let key = name.to_owned();
+            self.problem.get_or_insert(DecodeError::TooDeep {
+                key,
+                limit: MAX_NESTING,
+            });
+        } else {
+            self.take(name, key, value);
+        }
     }
 
     fn take(&mut self, name: &'static str, key: Key, value: Raw<'a>) {
@@ -211,16 +252,8 @@ impl<'de> Visitor<'de> for ItemVisitor {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
-            let value = Raw::new(map.next_value::<&'de RawValue>()?);
-            if value.depth() > MAX_NESTING {
-                let key = known.to_owned();
-                item.problem.get_or_insert(DecodeError::TooDeep {
-                    key,
-                    limit: MAX_NESTING,
-                });
-            } else {
-                item.take(known, key, value);
-            }
+            let value = map.next_value::<&'de RawValue>()?;
+            item.take_checked(known, key, Raw::new(value));
         }
         Ok(item)
     }
@@ -274,5 +307,73 @@ impl<'de> Deserialize<'de> for KeyText<'de> {
             }
         }
         deserializer.deserialize_str(Visit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::json;
+    use crate::standard;
+
+    /// What both ways of reading make of a text. They are the same wherever the quick one does not
+    /// give up; answers whether it did not.
+    fn compare(text: &str) -> bool {
+        let Some((item, end)) = read_plain(text) else {
+            return false;
+        };
+        let (expected, expected_end) = read_any(text);
+        assert_eq!((item.finish(), end), (expected, expected_end), "{text}");
+        true
+    }
+
+    #[test]
+    fn records_as_gateways_write_them_are_read_the_quick_way() {
+        let mut text = String::new();
+        json::write(&standard::record(7, Timestamp::EPOCH), &mut text);
+        assert!(compare(&text));
+        assert!(compare(&format!(" {text}\n{text}")));
+        assert!(compare(
+            r#"{ "method" : "GET" , "x" : [1, {"a":"}"}], "duration":-12 }"#
+        ));
+        assert!(compare(
+            r#"{"path":"a\"b","duration":"12","response_code":1e2,"api":"-"}"#
+        ));
+        assert!(compare(
+            r#"{"ai_log":"{\"model\":\"m\"}","req_headers":{"a":["b","c"]}}"#
+        ));
+        assert!(compare(r#"{"duration":1.5,"path":null,"service":true}"#));
+        for other in [
+            "",
+            "{}",
+            "[]",
+            "{\"a\":1",
+            r#"{"a\u0062":1}"#,
+            r#"{"a":01}"#,
+            r#"{"a":tru}"#,
+        ] {
+            assert!(!compare(other), "{other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn both_ways_of_reading_agree(
+            text in r#"\{("(method|duration|ai_log|path|uri|x|response_flags|start_time)"[ :]{1,2}("[a\\"{}é\n-]{0,9}"|-?[0-9.eE]{1,4}|null|true|nul|\{"a":\[1\]\}|[\[\]{},]{1,3})[, ]{0,2}){1,4}\}?[, x]{0,2}"#
+        ) {
+            compare(&text);
+        }
+
+        #[test]
+        fn changed_records_are_read_alike(at in any::<prop::sample::Index>(), byte in 0x09u8..0x7f) {
+            let mut text = String::new();
+            json::write(&standard::record(3, Timestamp::EPOCH), &mut text);
+            let mut bytes = text.into_bytes();
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            compare(&String::from_utf8(bytes).unwrap());
+        }
     }
 }

@@ -4,7 +4,12 @@
 //! speed drifts treats all alike; what is quoted is the median of the rounds and the ratios. The
 //! raw numbers go to `docs/bench/`.
 
+mod candidate;
+mod disk;
 mod ingest;
+mod paced;
+mod report;
+mod restart;
 mod wrk;
 
 use crate::workspace::Workspace;
@@ -12,7 +17,8 @@ use crate::workspace::Workspace;
 /// A measurement.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub(crate) enum Bench {
-    /// Single records over HTTP: acknowledged after the sync, beside servers that keep nothing.
+    /// Records over HTTP, acknowledged after the sync, beside servers that keep nothing and beside the
+    /// disk; the latency at half load, and a restart with a backlog.
     Ingest,
 }
 
@@ -28,6 +34,18 @@ pub(crate) fn run(workspace: &Workspace, bench: Bench, rounds: usize) -> anyhow:
 
 /// The middle of some numbers; 0 for none.
 fn median(mut numbers: Vec<f64>) -> f64 {
+    quantile(&mut numbers, 0.5)
+}
+
+/// The number below which this share of them lies; 0 for none. Sorts them.
+fn quantile(numbers: &mut [f64], share: f64) -> f64 {
     numbers.sort_by(f64::total_cmp);
-    numbers.get(numbers.len() / 2).copied().unwrap_or_default()
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an index"
+    )]
+    let index = (numbers.len() as f64 * share) as usize;
+    numbers.get(index).copied().unwrap_or_default()
 }

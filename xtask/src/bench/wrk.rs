@@ -1,4 +1,4 @@
-//! The load: wrk, from Debian's packages, posting standard records.
+//! The load: wrk, from Debian's packages, posting standard records as fast as they are answered.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -10,8 +10,8 @@ use gatelog_testkit::record::{Timestamp, json, standard};
 
 use crate::program;
 
-/// Different bodies that wrk posts in turn.
-const BODIES: u64 = 2000;
+/// Different records that wrk posts in turn.
+const RECORDS: u64 = 2000;
 
 /// Seconds of load in one round.
 pub(super) const SECONDS: u64 = 10;
@@ -25,14 +25,28 @@ pub(super) struct Load {
     pub(super) p99_ms: f64,
 }
 
-/// Writes the script with the bodies, one standard record each.
-pub(super) fn script(dir: &Path) -> anyhow::Result<PathBuf> {
+/// Bodies of this many standard records each, one a line.
+pub(super) fn bodies(records: u64) -> Vec<String> {
     let start = Timestamp::from_millis(1_774_231_801_217);
+    let body = |first| {
+        let mut text = String::new();
+        for number in first..first + records {
+            json::write(&standard::record(number, start), &mut text);
+            text.push('\n');
+        }
+        text.truncate(text.trim_end().len());
+        text
+    };
+    (0..RECORDS / records)
+        .map(|nth| body(nth * records))
+        .collect()
+}
+
+/// Writes the script that posts these bodies in turn.
+pub(super) fn script(dir: &Path, records: u64) -> anyhow::Result<PathBuf> {
     let mut text = String::from("local bodies = {\n");
-    for number in 0..BODIES {
-        text.push_str("[==[");
-        json::write(&standard::record(number, start), &mut text);
-        text.push_str("]==],\n");
+    for body in bodies(records) {
+        writeln!(text, "[==[{body}]==],")?;
     }
     write!(
         text,
@@ -43,7 +57,7 @@ pub(super) fn script(dir: &Path) -> anyhow::Result<PathBuf> {
          end\nend\n\
          request = function()\nnext = next % #requests + 1\nreturn requests[next]\nend\n"
     )?;
-    let path = dir.join("records.lua");
+    let path = dir.join(format!("records-{records}.lua"));
     fs::write(&path, text)?;
     Ok(path)
 }
@@ -68,6 +82,14 @@ pub(super) fn load(port: u16, script: &Path) -> anyhow::Result<Load> {
         "connections failed:\n{text}"
     );
     read(&text).with_context(|| format!("wrk printed something else:\n{text}"))
+}
+
+/// Loads for a second, whatever the answers are.
+pub(super) fn fill(port: u16, script: &Path) -> anyhow::Result<()> {
+    let url = format!("http://127.0.0.1:{port}/");
+    let arguments = ["-t1", "-c16", "-d2s", "-s"];
+    program::output(Command::new("wrk").args(arguments).arg(script).arg(url))?;
+    Ok(())
 }
 
 fn read(text: &str) -> Option<Load> {

@@ -16,6 +16,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// A file system.
+#[expect(clippy::missing_errors_doc, reason = "said once, at the first")]
 pub trait Filesystem: Debug + Send + Sync {
     /// Makes the directory and those above it, if they are not there.
     ///
@@ -50,6 +51,7 @@ pub trait Filesystem: Debug + Send + Sync {
 }
 
 /// An open file.
+#[expect(clippy::missing_errors_doc, reason = "said once, at the first")]
 pub trait Handle: Debug + Send + Sync {
     /// Fills `bytes` from this offset.
     ///

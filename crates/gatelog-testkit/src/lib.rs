@@ -1,10 +1,11 @@
-//! For tests only: the real programs that gatelog works with, started on loopback, and conditions
-//! to wait for.
+//! For tests only: the real programs that gatelog works with, started on loopback, a disk that
+//! fails, and conditions to wait for.
 //!
 //! **Invariants.** Every program gets port 0 or a free port and a directory of its own, and is
 //! killed when its handle is dropped. Nothing sleeps and hopes: [`wait::until`] polls a condition
 //! with a deadline.
 
+pub mod disk;
 pub mod envoy;
 pub mod gatelog;
 pub mod mariadb;

@@ -1,4 +1,4 @@
-//! Every command of a developer: `cargo xtask check | test | plugin | demo`.
+//! Every command of a developer: `cargo xtask check | test | fuzz | plugin | demo`.
 //!
 //! **Shape.** One subcommand, one module. A command runs from anywhere in the workspace, prints
 //! each program that it starts, and exits 0 or 1. Whatever it builds or installs goes to cargo's
@@ -13,6 +13,7 @@
 mod bench;
 mod check;
 mod demo;
+mod fuzz;
 mod plugin;
 mod program;
 mod test;
@@ -42,8 +43,19 @@ enum Command {
     /// what is missing.
     Test {
         /// Only the crate `gatelog-CAPABILITY` and the tests with this word in their path, for
-        /// example `journal`, `lake`, `mysql`, `plugin`, `ingest` or `query`.
+        /// example `journal`, `lake`, `mysql`, `plugin`, `ingest`, `query` or `faults`.
         capability: Option<String>,
+        /// The long tests too, which take minutes; `cargo xtask test faults --long` has them all.
+        #[arg(long)]
+        long: bool,
+    },
+    /// Runs the fuzz targets, each from its seeds. Needs a nightly toolchain and cargo-fuzz.
+    Fuzz {
+        /// Only this one; all of them are the files of `fuzz/targets`.
+        target: Option<String>,
+        /// How long each runs.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
     },
     /// Builds the proxy-wasm module, `target/gatelog-plugin.wasm`.
     Plugin,
@@ -86,7 +98,8 @@ fn run(command: Command) -> anyhow::Result<()> {
     let workspace = Workspace::load()?;
     match command {
         Command::Check => check::run(&workspace),
-        Command::Test { capability } => test::run(&workspace, capability.as_deref()),
+        Command::Test { capability, long } => test::run(&workspace, capability.as_deref(), long),
+        Command::Fuzz { target, seconds } => fuzz::run(&workspace, target.as_deref(), seconds),
         Command::Plugin => {
             println!("{}", plugin::build()?.display());
             Ok(())

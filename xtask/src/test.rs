@@ -1,8 +1,17 @@
-//! `cargo xtask test [CAPABILITY]`: installs what is missing, builds the plugin, runs the tests.
+//! `cargo xtask test [CAPABILITY] [--long]`: installs what is missing, builds the plugin, runs the
+//! tests, and says which those were.
 //!
 //! **Shape.** cargo-nextest runs the tests where it is installed, else `cargo test` does; the
 //! examples in the documentation are always cargo's. The tests find the real programs by
 //! `GATELOG_ENVOY` and `GATELOG_PLUGIN`.
+//!
+//! **The long set** is the tests that take minutes: `#[ignore = "long: …"]`, in modules named
+//! `faults`. They run only with `--long`, beside those that always do:
+//!
+//! ```text
+//! cargo xtask test faults           the fault tests of every run
+//! cargo xtask test faults --long    and the long ones: whole matrices, a million steps
+//! ```
 
 use std::ffi::OsString;
 use std::process::Command;
@@ -12,11 +21,15 @@ use anyhow::bail;
 use crate::workspace::Workspace;
 use crate::{plugin, program, tools};
 
-/// Runs the tests of a capability, or all.
+/// Runs the tests of a capability, or all; with `long` those too that are ignored otherwise.
 ///
 /// # Errors
 /// When something cannot be installed or built, or a test fails.
-pub(crate) fn run(workspace: &Workspace, capability: Option<&str>) -> anyhow::Result<()> {
+pub(crate) fn run(
+    workspace: &Workspace,
+    capability: Option<&str>,
+    long: bool,
+) -> anyhow::Result<()> {
     capability.map_or(Ok(()), check_word)?;
     let environment = [
         (
@@ -26,10 +39,23 @@ pub(crate) fn run(workspace: &Workspace, capability: Option<&str>) -> anyhow::Re
         ("GATELOG_PLUGIN", plugin::build()?.into_os_string()),
     ];
     tools::mariadb()?;
-    for mut command in commands(workspace, capability) {
+    for mut command in commands(workspace, capability, long) {
         program::run(with(&mut command, &environment))?;
     }
+    println!("-- {}", what_ran(capability, long));
     Ok(())
+}
+
+fn what_ran(capability: Option<&str>, long: bool) -> String {
+    let which = capability.map_or("every test".to_owned(), |word| {
+        format!("the tests of {word}")
+    });
+    let how_long = if long {
+        "the long ones included"
+    } else {
+        "without the long ones (--long)"
+    };
+    format!("passed: {which}, {how_long}")
 }
 
 /// The word becomes part of a filter expression and of a command line.
@@ -40,14 +66,14 @@ fn check_word(word: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn commands(workspace: &Workspace, capability: Option<&str>) -> Vec<Command> {
+fn commands(workspace: &Workspace, capability: Option<&str>, long: bool) -> Vec<Command> {
     let package = capability
         .map(|word| format!("gatelog-{word}"))
         .filter(|package| workspace.has_package(package));
     let tests = if program::find("cargo-nextest", &[]).is_some() {
-        vec![nextest(workspace, capability, package.as_deref())]
+        vec![nextest(workspace, capability, package.as_deref(), long)]
     } else {
-        plain(workspace, capability, package.as_deref())
+        plain(workspace, capability, package.as_deref(), long)
     };
     let examples = match (capability, &package) {
         (None, _) => Some("--workspace".to_owned()),
@@ -59,8 +85,16 @@ fn commands(workspace: &Workspace, capability: Option<&str>) -> Vec<Command> {
 }
 
 /// The whole crate, and elsewhere the tests that have the word between `::` and `_`.
-fn nextest(workspace: &Workspace, capability: Option<&str>, package: Option<&str>) -> Command {
+fn nextest(
+    workspace: &Workspace,
+    capability: Option<&str>,
+    package: Option<&str>,
+    long: bool,
+) -> Command {
     let mut command = arguments(workspace.cargo("nextest"), &["run", "--workspace"]);
+    if long {
+        command.args(["--run-ignored", "all"]);
+    }
     if let Some(word) = capability {
         let by_word = format!("test(/(^|::|_){word}(_|::|$)/)");
         let filter = match package {
@@ -73,7 +107,12 @@ fn nextest(workspace: &Workspace, capability: Option<&str>, package: Option<&str
 }
 
 /// As near to [`nextest`] as cargo's own filter comes: the word anywhere in a test's path.
-fn plain(workspace: &Workspace, capability: Option<&str>, package: Option<&str>) -> Vec<Command> {
+fn plain(
+    workspace: &Workspace,
+    capability: Option<&str>,
+    package: Option<&str>,
+    long: bool,
+) -> Vec<Command> {
     // Documentation is tested apart; `--all-targets` would run the benchmarks too.
     let targets = ["--lib", "--bins", "--tests", "--examples"];
     let tests = || arguments(workspace.cargo("test"), &targets);
@@ -82,7 +121,15 @@ fn plain(workspace: &Workspace, capability: Option<&str>, package: Option<&str>)
     if let Some(word) = capability {
         everywhere.arg(word);
     }
-    of_package.into_iter().chain([everywhere]).collect()
+    let commands = of_package.into_iter().chain([everywhere]);
+    if long {
+        let included = ["--", "--include-ignored"];
+        commands
+            .map(|command| arguments(command, &included))
+            .collect()
+    } else {
+        commands.collect()
+    }
 }
 
 fn arguments(mut command: Command, arguments: &[&str]) -> Command {
@@ -113,12 +160,13 @@ mod tests {
             words(&nextest(
                 &workspace,
                 Some("journal"),
-                Some("gatelog-journal")
+                Some("gatelog-journal"),
+                false
             )),
             "nextest run --workspace --filterset \
              test(/(^|::|_)journal(_|::|$)/) | package(=gatelog-journal)"
         );
-        let plain: Vec<_> = plain(&workspace, Some("journal"), Some("gatelog-journal"))
+        let plain: Vec<_> = plain(&workspace, Some("journal"), Some("gatelog-journal"), false)
             .iter()
             .map(words)
             .collect();
@@ -134,9 +182,22 @@ mod tests {
     #[test]
     fn without_a_capability_everything_runs_and_the_documentation_too() {
         let workspace = Workspace::load().unwrap();
-        let commands = commands(&workspace, None);
+        let commands = commands(&workspace, None, false);
         assert_eq!(words(commands.last().unwrap()), "test --doc --workspace");
         assert!(words(&commands[0]).ends_with("--workspace"));
+    }
+
+    #[test]
+    fn the_long_set_is_what_is_ignored_otherwise() {
+        let workspace = Workspace::load().unwrap();
+        assert_eq!(
+            words(&nextest(&workspace, Some("faults"), None, true)),
+            "nextest run --workspace --run-ignored all --filterset test(/(^|::|_)faults(_|::|$)/)"
+        );
+        assert_eq!(
+            words(&plain(&workspace, Some("faults"), None, true)[0]),
+            "test --lib --bins --tests --examples --workspace faults -- --include-ignored"
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! record <- store           record, journal <- testkit <- xtask, and everybody's tests
 //! journal                   stores bytes and knows no record
 //! failpoint <- journal, store, gatelog
+//! record, journal, store, gatelog, testkit <- invariants
 //! ```
 
 use std::path::Path;
@@ -13,7 +14,7 @@ use super::finding::Finding;
 use crate::workspace::{Dependency, Package};
 
 /// A member, and the members that its code may use. A new crate gets a line here.
-const EDGES: [(&str, &[&str]); 8] = [
+const EDGES: [(&str, &[&str]); 9] = [
     ("gatelog-record", &[]),
     ("gatelog-failpoint", &[]),
     ("gatelog-journal", &["gatelog-failpoint"]),
@@ -29,6 +30,16 @@ const EDGES: [(&str, &[&str]); 8] = [
         ],
     ),
     ("gatelog-testkit", &["gatelog-journal", "gatelog-record"]),
+    (
+        "gatelog-invariants",
+        &[
+            "gatelog",
+            "gatelog-journal",
+            "gatelog-record",
+            "gatelog-store",
+            "gatelog-testkit",
+        ],
+    ),
     ("xtask", &["gatelog-record", "gatelog-testkit"]),
 ];
 

@@ -5,6 +5,7 @@
 //! killed when its handle is dropped. Nothing sleeps and hopes: [`wait::until`] polls a condition
 //! with a deadline.
 
+pub mod conservation;
 pub mod disk;
 pub mod envoy;
 pub mod gatelog;

@@ -32,19 +32,30 @@ pub(crate) fn read(value: Raw<'_>) -> Result<Option<Cow<'_, str>>, Unreadable> {
     }
 }
 
-/// `text` if it is an object, else the object it holds escaped once more.
+/// `text` if it is an object, else the object it holds escaped once more; in either case without the
+/// white space around it, which the wire form does not keep.
 fn object(text: Cow<'_, str>) -> Result<Cow<'_, str>, Unreadable> {
     if is_object(&text) {
-        return Ok(text);
+        return Ok(trimmed(text));
     }
     let quoted = text
         .strip_prefix('"')
         .and_then(|rest| rest.strip_suffix('"'));
     let inner = unescape(quoted.unwrap_or(&text)).into_owned();
     if is_object(&inner) {
-        Ok(Cow::Owned(inner))
+        Ok(trimmed(Cow::Owned(inner)))
     } else {
         Err(Unreadable)
+    }
+}
+
+fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim_ascii()),
+        Cow::Owned(text) if text.trim_ascii().len() < text.len() => {
+            Cow::Owned(text.trim_ascii().to_owned())
+        }
+        whole @ Cow::Owned(_) => whole,
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use gatelog_record::{AccessRecord, Field, RecordId, Timestamp, standard, wire};
 use gatelog_store::lake::{Config, Lake};
-use gatelog_store::{Condition, Query, Sort, Store as _};
+use gatelog_store::{Condition, Letters, Query, Rejected, Sort, Store as _};
 
 /// As the service has it.
 #[global_allocator]
@@ -21,6 +21,15 @@ const BATCH: u64 = 500;
 /// 2026-03-23T02:10:01.217Z; records come in at 40,000 a second.
 const START_MICROS: i64 = 1_774_231_801_217_000;
 const MICROS_APART: i64 = 25;
+
+/// The lake refuses none of these records.
+struct NoLetters;
+
+impl Letters for NoLetters {
+    fn keep(&self, _: &[Rejected]) -> std::io::Result<()> {
+        Err(std::io::Error::other("a record was refused"))
+    }
+}
 
 fn main() -> Result<(), Box<dyn Error>> {
     let records: u64 = match std::env::args().nth(1) {
@@ -47,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
         let (begun, cpu) = (Instant::now(), cpu_time()?);
         for (end, batch) in (1..).zip(&batches) {
-            lake.write(&decode(batch)?, end).await?;
+            lake.write(&decode(batch)?, end, &NoLetters).await?;
         }
         let written = begun.elapsed();
         lake.flush(true).await?;
@@ -111,7 +120,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 async fn memory(lake: &Lake, records: u64) -> Result<(), Box<dyn Error>> {
     let mut peak = 0;
     for number in 0..records / BATCH {
-        lake.write(&decode(&batch(number))?, number + 1).await?;
+        lake.write(&decode(&batch(number))?, number + 1, &NoLetters)
+            .await?;
         peak = peak.max(resident()?);
     }
     lake.flush(true).await?;

@@ -25,6 +25,15 @@ pub enum Error {
         /// What is wrong, and what would be right.
         reason: String,
     },
+    /// What the store will never take cannot be put aside, so the records before it are not
+    /// stored either. The operator looks at the disk of the dead letter.
+    #[error("{store}: the dead letter cannot be written: {source}")]
+    Letters {
+        /// The store's name.
+        store: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The question itself cannot be answered, whenever it is asked: ask differently.
     #[error("{store} cannot answer this: {reason}")]
     Unanswerable {

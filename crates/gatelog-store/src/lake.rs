@@ -63,7 +63,7 @@ use std::time::Duration;
 use gatelog_record::AccessRecord;
 use tokio::sync::oneshot;
 
-use crate::{BoxFuture, Error, Page, Query, Rejected, Result, Store};
+use crate::{BoxFuture, Error, Letters, Page, Query, Rejected, Result, Store};
 use catalogue::Catalogue;
 use failure::{Failure, NAME};
 use flush::{Command, Flusher};
@@ -257,22 +257,33 @@ impl Store for Lake {
         &'a self,
         records: &'a [AccessRecord<'a>],
         end: u64,
-    ) -> BoxFuture<'a, Result<Vec<Rejected>>> {
+        letters: &'a dyn Letters,
+    ) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            let mut changed = self.shared.changed.subscribe();
-            while !self.try_write(records, end)? {
-                changed.changed().await.map_err(closed)?;
-            }
-            let without_id = records
+            self.shared.lock().phase.journal()?;
+            let without_id: Vec<Rejected> = records
                 .iter()
                 .enumerate()
-                .filter(|(_, record)| record.record_id.is_none());
-            Ok(without_id
+                .filter(|(_, record)| record.record_id.is_none())
                 .map(|(index, _)| Rejected {
                     index,
                     reason: "it has no record id".to_owned(),
                 })
-                .collect())
+                .collect();
+            if !without_id.is_empty() {
+                letters
+                    .keep(&without_id)
+                    .map_err(|source| Error::Letters {
+                        store: NAME,
+                        source,
+                    })?;
+                gatelog_failpoint::pass("lake.letter_written");
+            }
+            let mut changed = self.shared.changed.subscribe();
+            while !self.try_write(records, end)? {
+                changed.changed().await.map_err(closed)?;
+            }
+            Ok(())
         })
     }
 

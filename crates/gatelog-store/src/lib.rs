@@ -6,7 +6,8 @@
 //!
 //! **Invariants.** Rows and position are committed in one transaction, so after any crash the
 //! position tells exactly which records are stored; what lies behind it is written again from the
-//! journal.
+//! journal. What a store will never take is handed over ([`Letters`]) before that commit: a crash
+//! can repeat a letter, which its position shows, and never lose one.
 //!
 //! **Limits.** Only this crate knows DataFusion.
 
@@ -21,4 +22,17 @@ mod error;
 
 pub use error::{Error, Result};
 pub use query::{Condition, Cursor, Page, Paging, Query, Sort};
-pub use store::{BoxFuture, Rejected, Store};
+pub use store::{BoxFuture, Letters, Rejected, Store};
+
+/// The places where a test ends the process ([`gatelog_failpoint`]), in the order in which a batch
+/// passes them.
+pub const FAILPOINTS: [&str; 8] = [
+    "store.rows_written",
+    "store.letter_written",
+    "store.before_commit",
+    "store.committed",
+    "lake.letter_written",
+    "lake.file_written",
+    "lake.before_commit",
+    "lake.committed",
+];

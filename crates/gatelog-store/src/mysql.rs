@@ -1,8 +1,8 @@
 //! The `access_logs` table in MySQL 8 or MariaDB: the one HiMarket reads.
 //!
 //! **Shape.** [`MysqlStore`] keeps one connection to write and a small pool to answer queries. A
-//! batch is one transaction: its rows in statements of many rows each, then the journal's position
-//! in the table `gatelog_position`, then the commit.
+//! batch is one transaction: its rows in statements of many rows each, then what was refused into
+//! the dead letter, then the journal's position in the table `gatelog_position`, then the commit.
 //!
 //! **The table** may be the seed's or one of its later forms (narrow columns, `start_time` as
 //! `TIMESTAMP` or as epoch seconds): its columns are read when the store is opened, and every value
@@ -49,11 +49,11 @@ pub use self::dsn::{Dsn, DsnError};
 
 use self::connection::{Door, rows, within};
 use self::error::unavailable;
-use self::insert::{Batch, Inserter, Rows, Truncated};
+use self::insert::{Batch, Inserter, NotStored, Rows, Truncated};
 use self::position::Kept;
 use self::reader::Reader;
 use self::table::Table;
-use crate::{BoxFuture, Page, Query, Rejected, Result, Store};
+use crate::{BoxFuture, Error, Letters, Page, Query, Result, Store};
 
 const NAME: &str = "mysql";
 
@@ -174,7 +174,12 @@ impl MysqlStore {
         position
     }
 
-    async fn store(&self, records: &[AccessRecord<'_>], end: u64) -> Result<Vec<Rejected>> {
+    async fn store(
+        &self,
+        records: &[AccessRecord<'_>],
+        end: u64,
+        letters: &dyn Letters,
+    ) -> Result<()> {
         let mut place = self.writer.lock().await;
         let mut writer = place.take().ok_or_else(|| unavailable("it is not open"))?;
         let batch = Batch {
@@ -186,14 +191,26 @@ impl MysqlStore {
         let position = self
             .exactly_once()
             .then(|| position::statement(&writer.journal, end));
-        let refused = writer
+        writer
             .inserter
-            .transaction(&mut writer.conn, &batch, &mut writer.rows, position)
+            .transaction(
+                &mut writer.conn,
+                &batch,
+                &mut writer.rows,
+                letters,
+                position,
+            )
             .await
-            .map_err(|failure| failure.into_error("storing records"))?;
+            .map_err(|not_stored| match not_stored {
+                NotStored::Failure(failure) => failure.into_error("storing records"),
+                NotStored::Letters(source) => Error::Letters {
+                    store: NAME,
+                    source,
+                },
+            })?;
         self.note(&writer, end);
         *place = Some(writer);
-        Ok(refused)
+        Ok(())
     }
 
     async fn ping(&self) -> Result<()> {
@@ -234,8 +251,9 @@ impl Store for MysqlStore {
         &'a self,
         records: &'a [AccessRecord<'a>],
         end: u64,
-    ) -> BoxFuture<'a, Result<Vec<Rejected>>> {
-        Box::pin(self.store(records, end))
+        letters: &'a dyn Letters,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(self.store(records, end, letters))
     }
 
     /// Every write is committed when it returns; what is left to do is to find out whether the

@@ -1,6 +1,7 @@
 //! What every store can do.
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 
 use gatelog_record::AccessRecord;
@@ -17,6 +18,21 @@ pub struct Rejected {
     pub index: usize,
     /// What the store says about it, without the record's contents.
     pub reason: String,
+}
+
+/// Where a store puts the records that it will never take.
+pub trait Letters: Send + Sync {
+    /// Keeps records of the batch that is being written. When it returns they are on stable
+    /// storage, or known to be dropped and counted, so that the position behind them can be
+    /// committed.
+    ///
+    /// May be called more than once in a write, and again for the same records when a write is
+    /// repeated: the caller of [`write`](Store::write) knows by the position which letters stand.
+    /// It blocks on the disk.
+    ///
+    /// # Errors
+    /// The system's: nothing is known to be kept. The store fails the write and commits nothing.
+    fn keep(&self, rejected: &[Rejected]) -> io::Result<()>;
 }
 
 /// A place where records are kept and asked for.
@@ -44,15 +60,18 @@ pub trait Store: Send + Sync {
     /// Takes the records up to the journal position `end`. When it returns they are visible to
     /// queries; they are stored for good once [`committed`](Store::committed) has reached `end`.
     ///
-    /// Answers which records it will never take. The others are taken.
+    /// Records that it will never take go to `letters`, before the position behind them is
+    /// committed; the others are taken.
     ///
     /// # Errors
-    /// As [`open`](Store::open), which is to be called before the next write.
+    /// As [`open`](Store::open), which is to be called before the next write, and
+    /// [`Error::Letters`](crate::Error::Letters).
     fn write<'a>(
         &'a self,
         records: &'a [AccessRecord<'a>],
         end: u64,
-    ) -> BoxFuture<'a, Result<Vec<Rejected>>>;
+        letters: &'a dyn Letters,
+    ) -> BoxFuture<'a, Result<()>>;
 
     /// Stores for good what was written. To be called before the process ends; also whenever there
     /// is nothing to write, so that a store that gathers rows can act on their age.

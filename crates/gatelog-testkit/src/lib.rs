@@ -10,6 +10,7 @@ pub mod disk;
 pub mod envoy;
 pub mod gatelog;
 pub mod mariadb;
+pub mod proxy;
 pub mod upstream;
 pub mod wait;
 

@@ -1,140 +1,162 @@
-//! Records that a store will never take: kept in files, with the reason, to be mended and sent
+//! Records that a reader will never pass on: kept in files, with the reason, to be mended and sent
 //! again.
 //!
-//! **Shape.** `dead-letter/<store>.ndjson`, a record in gatelog's wire form a line, with three keys
-//! more: `dead_letter_reason`, `dead_letter_time`, `dead_letter_store`. `POST /ingest` takes the
-//! lines back as they are, as it passes over keys it does not know.
+//! **Shape.**
 //!
-//! **Limits.** At `max_bytes` for all files together records are dropped and counted.
+//! ```text
+//! dead-letter/mysql.ndjson           the newest letters of the store mysql
+//! dead-letter/mysql.000001.ndjson    older ones: a file of 64 MiB is named so, and a new one begun
+//! dead-letter/output-NAME.ndjson     the letters of an output
+//! dead-letter/mysql.frames           frames of the journal that mysql's reader could not decode
+//! ```
+//!
+//! A line is a record in gatelog's wire form with five keys more: `dead_letter_reason`,
+//! `dead_letter_time`, `dead_letter_store` (or `dead_letter_output`), `dead_letter_journal` and
+//! `dead_letter_position`. `POST /ingest` takes the lines back as they are, as it passes over keys
+//! it does not know. A line of `.frames` has these keys, the number of the frame's records and its
+//! bytes as base64.
+//!
+//! **Invariants.** Each letter is there once, if its reader keeps its position with what it stores.
+//! A letter is on stable storage before the position behind it is committed, and carries that
+//! position: after a crash the reader [cuts](DeadLetter::cut_behind) the letters behind the position
+//! from which it goes on, as it will give them again.
+//!
+//! **Limits.** `max_bytes` for all files together, however they came there; beyond it letters are
+//! dropped, which [`Kept`] tells. Files that are removed make room within [`room::RECOUNT`].
+//!
+//! **Failure.** A disk that refuses is no reason to drop anything: the reader waits, and tries again.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+mod cut;
+mod letter_file;
+mod line;
+mod room;
 
-use gatelog_record::{AccessRecord, Timestamp, json};
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
 
-/// Where the dead letters of one store are kept.
+use gatelog_journal::Position;
+use gatelog_record::Timestamp;
+
+use self::letter_file::LetterFile;
+use self::line::Origin;
+pub use self::line::{Letter, UnreadableFrame};
+use self::room::Room;
+
+/// The dead letters of all readers, below one cap.
 #[derive(Clone, Debug)]
+pub struct DeadLetters {
+    room: Arc<Room>,
+    journal: Arc<str>,
+}
+
+/// What became of letters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Letters on stable storage.
+    pub kept: u64,
+    /// Letters for which there was no room below the cap. The caller counts them.
+    pub dropped: u64,
+}
+
+impl DeadLetters {
+    /// The dead letters below the data directory, of readers of this journal.
+    ///
+    /// # Errors
+    /// The system's, for making and listing the directory.
+    pub fn open(data_dir: &Path, max_bytes: u64, journal: &str) -> io::Result<Self> {
+        let dir = data_dir.join("dead-letter");
+        fs::create_dir_all(&dir)?;
+        Ok(Self {
+            room: Arc::new(Room::open(dir, max_bytes)?),
+            journal: journal.into(),
+        })
+    }
+
+    /// The dead letter of a store.
+    pub fn of_store(&self, name: &str) -> DeadLetter {
+        self.of(name, "dead_letter_store", name)
+    }
+
+    /// The dead letter of an output: `reader` is the name of its reader, and of its files.
+    pub fn of_output(&self, name: &str, reader: &str) -> DeadLetter {
+        self.of(reader, "dead_letter_output", name)
+    }
+
+    fn of(&self, stem: &str, key: &'static str, name: &str) -> DeadLetter {
+        DeadLetter {
+            records: LetterFile::new(Arc::clone(&self.room), stem, "ndjson"),
+            frames: LetterFile::new(Arc::clone(&self.room), stem, "frames"),
+            origin: Origin {
+                key,
+                name: name.to_owned(),
+                journal: Arc::clone(&self.journal),
+            },
+        }
+    }
+
+    /// Bytes of all files together, as they count towards the cap.
+    pub fn used_bytes(&self) -> u64 {
+        self.room.used_bytes()
+    }
+}
+
+/// The dead letter of one reader. Its methods block on the disk.
+#[derive(Debug)]
 pub struct DeadLetter {
-    dir: PathBuf,
-    store: &'static str,
-    max_bytes: u64,
+    records: LetterFile,
+    frames: LetterFile,
+    origin: Origin,
 }
 
 impl DeadLetter {
-    /// The dead letter of a store, below the data directory.
-    pub fn new(data_dir: &Path, store: &'static str, max_bytes: u64) -> Self {
-        Self {
-            dir: data_dir.join("dead-letter"),
-            store,
-            max_bytes,
-        }
-    }
-
-    /// Appends records with the reasons against them, durably, as far as there is room; answers how
-    /// many were kept.
+    /// Appends letters, durably, as far as there is room. Their positions do not decrease, also
+    /// not from call to call.
     ///
     /// # Errors
-    /// The system's. None of the records is kept.
-    pub fn push<'r, 'a: 'r>(
+    /// The system's. None of the letters is kept: try again.
+    pub fn keep<'r, 'a: 'r>(
         &self,
-        letters: impl Iterator<Item = (&'r AccessRecord<'a>, &'r str)>,
+        letters: impl Iterator<Item = Letter<'r, 'a>>,
         now: Timestamp,
-    ) -> io::Result<u64> {
-        fs::create_dir_all(&self.dir)?;
-        let room = self.max_bytes.saturating_sub(self.used_bytes()?);
-        let (mut lines, mut kept) = (String::new(), 0);
-        for (record, reason) in letters {
-            let before = lines.len();
-            self.write_line(record, reason, now, &mut lines);
-            if lines.len() as u64 > room {
-                lines.truncate(before);
-                break;
-            }
-            kept += 1;
-        }
-        let path = self.dir.join(format!("{}.ndjson", self.store));
-        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
-        let length = file.metadata()?.len();
-        let written = file
-            .write_all(lines.as_bytes())
-            .and_then(|()| file.sync_data());
-        if let Err(error) = written {
-            // Half a line would spoil the next one.
-            file.set_len(length)?;
-            return Err(error);
-        }
-        Ok(kept)
+    ) -> io::Result<Kept> {
+        let lines = letters.map(|letter| {
+            let write = move |out: &mut String| self.origin.write_letter(&letter, now, out);
+            (letter.position.get(), write)
+        });
+        self.records.append(lines)
     }
 
-    fn write_line(
+    /// Appends frames that could not be decoded, as [`keep`](Self::keep).
+    ///
+    /// # Errors
+    /// As [`keep`](Self::keep).
+    pub fn keep_frames<'r, 'f: 'r>(
         &self,
-        record: &AccessRecord<'_>,
-        reason: &str,
+        frames: impl Iterator<Item = &'r UnreadableFrame<'f>>,
         now: Timestamp,
-        out: &mut String,
-    ) {
-        json::write(record, out);
-        out.pop();
-        out.push_str(",\"dead_letter_reason\":");
-        json::write_text(reason, out);
-        out.push_str(",\"dead_letter_time\":");
-        json::write_text(&now.to_rfc3339_millis(), out);
-        out.push_str(",\"dead_letter_store\":");
-        json::write_text(self.store, out);
-        out.push_str("}\n");
+    ) -> io::Result<Kept> {
+        let lines = frames.map(|frame| {
+            let position = frame.position.get();
+            let write = move |out: &mut String| self.origin.write_frame(frame, now, out);
+            (position, write)
+        });
+        self.frames.append(lines)
     }
 
-    fn used_bytes(&self) -> io::Result<u64> {
-        fs::read_dir(&self.dir)?
-            .map(|entry| Ok(entry?.metadata()?.len()))
-            .sum()
+    /// Cuts the letters of this journal behind `position`, from which the reader goes on, and a
+    /// last line that a crash left unfinished. Costs nothing when there can be none.
+    ///
+    /// # Errors
+    /// The system's: the reader must not go on before it has succeeded.
+    pub fn cut_behind(&self, position: Position) -> io::Result<()> {
+        for file in [&self.records, &self.frames] {
+            file.cut_behind(&self.origin.journal, position.get())?;
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use gatelog_record::standard;
-
-    use super::*;
-
-    #[test]
-    fn a_line_is_a_record_again() {
-        let dir = tempfile::tempdir().unwrap();
-        let dead_letter = DeadLetter::new(dir.path(), "mysql", 10_000);
-        let record = standard::record(1, Timestamp::EPOCH);
-        let letter = [(&record, "too \"odd\"")];
-        assert_eq!(
-            dead_letter
-                .push(letter.into_iter(), Timestamp::EPOCH)
-                .unwrap(),
-            1
-        );
-        let lines = fs::read_to_string(dir.path().join("dead-letter/mysql.ndjson")).unwrap();
-        let (read, _) = json::read(&lines).unwrap();
-        assert_eq!(read.trace_id, record.trace_id);
-        let line: serde_json::Value = serde_json::from_str(&lines).unwrap();
-        assert_eq!(line["dead_letter_reason"], "too \"odd\"");
-        assert_eq!(line["dead_letter_store"], "mysql");
-    }
-
-    #[test]
-    fn a_full_dead_letter_says_so() {
-        let dir = tempfile::tempdir().unwrap();
-        let dead_letter = DeadLetter::new(dir.path(), "lake", 3000);
-        let record = standard::record(1, Timestamp::EPOCH);
-        let letters = [(&record, "r"); 5];
-        assert_eq!(
-            dead_letter
-                .push(letters.into_iter(), Timestamp::EPOCH)
-                .unwrap(),
-            2
-        );
-        assert_eq!(
-            dead_letter
-                .push(letters.into_iter(), Timestamp::EPOCH)
-                .unwrap(),
-            0
-        );
-    }
-}
+mod tests;

@@ -17,6 +17,15 @@ pub mod intake;
 pub mod dead_letter;
 pub mod pipeline;
 
+// Records to others.
+pub mod forwarder;
+pub mod output;
+
+// How those who read the journal are, what they lose, and when they try again.
+pub mod backoff;
+pub mod health;
+pub mod loss;
+
 // What people and programs ask.
 pub mod api;
 

@@ -4,26 +4,36 @@
 //! written, and what the store has committed is released in the journal. After any error the store
 //! is opened again and reading goes on from the position that it answers.
 //!
-//! **Invariants.** Nothing is released that is not committed. A slow or dead store slows no other:
-//! each has its own thread, and reads from the page cache or the disk, not from a shared queue.
+//! **Invariants.** Nothing is released that is not committed. What the store refuses is in its dead
+//! letter, durably, before the position behind it is committed; letters behind the position from
+//! which reading goes on are cut, as they come again. So each record is once in the store or once
+//! in the dead letter. A slow or dead store slows no other: each has its own thread, and reads
+//! from the page cache or the disk, not from a shared queue.
 //!
 //! **Failure.** Errors are logged when they begin, when they change and when they end, and are
 //! shown by `/ready`; attempts follow each other after [`FIRST_PAUSE`], doubled up to
-//! [`LONGEST_PAUSE`].
+//! [`LONGEST_PAUSE`]. A frame that cannot be decoded is put aside with its bytes, and its
+//! neighbours are written.
+
+pub(crate) mod frames;
+mod letters;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use gatelog_journal::{Journal, Position, Reader};
-use gatelog_record::{AccessRecord, wire};
-use gatelog_store::{Rejected, Store};
+use gatelog_store::Store;
 use metrics::Counter;
 use tokio::sync::watch;
 
-use crate::dead_letter::DeadLetter;
-use crate::intake;
+use self::frames::Decoded;
+use self::letters::BatchLetters;
+use crate::backoff::Backoff;
+use crate::dead_letter::{DeadLetter, Kept};
+use crate::health::Health;
+use crate::loss::Losses;
 use crate::telemetry::Telemetry;
 
 /// Bytes of frames that are written to a store at once.
@@ -31,9 +41,6 @@ const CHUNK_BYTES: usize = 1 << 20;
 
 /// How often an idle store is asked whether something is due, and whether it is still there.
 const TICK: Duration = Duration::from_millis(500);
-
-/// How long a store may work on one call before `/ready` says so.
-const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// The pause after the first of several failures.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -55,73 +62,30 @@ pub struct Pipeline {
     thread: Option<JoinHandle<()>>,
 }
 
-/// How a store is, for `/ready`.
-#[derive(Debug, Default)]
-pub struct Health {
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    opened: bool,
-    error: Option<String>,
-    /// Since when the store has been at work on one call.
-    busy_since: Option<Instant>,
-}
-
-impl Health {
-    /// What is wrong with the store; `None` while it takes records.
-    pub fn error(&self) -> Option<String> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let busy = state
-            .busy_since
-            .map(|since| since.elapsed())
-            .filter(|busy| *busy > PATIENCE);
-        match (&state.error, busy, state.opened) {
-            (Some(error), _, _) => Some(error.clone()),
-            (None, Some(busy), _) => Some(format!("no answer for {} s", busy.as_secs())),
-            (None, None, false) => Some("not opened yet".to_owned()),
-            (None, None, true) => None,
-        }
-    }
-
-    /// Takes note of when the store begins (true) and ends to work on a call.
-    fn busy(&self, busy: bool) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.busy_since = busy.then(Instant::now);
-    }
-
-    fn set(&self, store: &'static str, error: Option<String>) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match (&state.error, &error) {
-            (_, Some(now)) if state.error.as_ref() != Some(now) => {
-                tracing::warn!(store, error = %now, "the store takes no records; they wait in the journal");
-            }
-            (Some(_), None) => tracing::info!(store, "the store takes records again"),
-            (None, None) if !state.opened => tracing::info!(store, "the store takes records"),
-            _ => {}
-        }
-        state.opened |= error.is_none();
-        state.error = error;
-    }
-}
-
 /// What a store's thread works with.
 struct Writer {
     store: Arc<dyn Store>,
     reader: Reader,
     /// How far the reader has been released.
     released: Position,
-    /// What was written and not yet committed: how many records up to which position.
-    uncommitted: VecDeque<(Position, u64)>,
+    /// What was written and not yet committed.
+    uncommitted: VecDeque<Written>,
     journal_id: String,
     health: Arc<Health>,
     dead_letter: DeadLetter,
     stop: watch::Receiver<bool>,
     written: Counter,
     rejected: Counter,
-    dropped: Counter,
+    losses: Losses,
     errors: Counter,
+}
+
+/// A batch that the store has taken, to be counted when it is committed: until then it may have to
+/// be written again.
+struct Written {
+    end: Position,
+    records: u64,
+    letters: Kept,
 }
 
 impl Pipeline {
@@ -138,7 +102,7 @@ impl Pipeline {
         stop: watch::Receiver<bool>,
     ) -> std::io::Result<Self> {
         let name = store.name();
-        let health = Arc::new(Health::default());
+        let health = Arc::new(Health::new("store", name));
         let counter = |metric| telemetry.counter(metric, Some(("store", name.to_owned())));
         let writer = Writer {
             store,
@@ -151,7 +115,7 @@ impl Pipeline {
             stop,
             written: counter("gatelog_store_written_total"),
             rejected: counter("gatelog_store_rejected_total"),
-            dropped: counter("gatelog_dead_letter_dropped_total"),
+            losses: Losses::new(name, Arc::clone(&health), telemetry),
             errors: counter("gatelog_store_errors_total"),
         };
         // The store's network and the waiting for frames are async; reading, decoding and writing
@@ -204,25 +168,25 @@ impl Writer {
     }
 
     async fn write(&mut self) {
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             let before = self.store.committed();
             match self.write_until_it_fails().await {
                 End::Stopped => return,
                 End::Failed(error) => {
                     self.errors.increment(1);
-                    self.health.set(self.store.name(), Some(error));
+                    self.health.set(Some(error));
                 }
             }
             if self.store.committed() > before {
-                pause = FIRST_PAUSE;
+                backoff.reset();
             }
             // What was not written stays in the journal and is written after the next start.
             let stopped = self.stop.wait_for(|stop| *stop);
-            if tokio::time::timeout(pause, stopped).await.is_ok() {
+            let paused = tokio::time::timeout(backoff.pause(), stopped);
+            if paused.await.is_ok() {
                 return;
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
@@ -254,7 +218,7 @@ impl Writer {
                 proven = true;
             }
             if proven {
-                self.health.set(self.store.name(), None);
+                self.health.set(None);
             }
             if ends {
                 return End::Stopped;
@@ -284,6 +248,9 @@ impl Writer {
             .seek(position)
             .map_err(|error| error.to_string())?;
         self.uncommitted.clear();
+        let from = self.reader.position();
+        let cut = self.dead_letter.cut_behind(from);
+        cut.map_err(|error| format!("the dead letter cannot be read: {error}"))?;
         if self.reader.position() > position && position > Position::START {
             tracing::error!(
                 store = self.store.name(),
@@ -304,23 +271,25 @@ impl Writer {
             return Ok(false);
         };
         let end = chunk.end();
-        let mut records = Vec::new();
-        for frame in chunk {
-            for record in wire::read_batch(frame.payload).map_err(|error| error.to_string())? {
-                records.push(record.map_err(|error| error.to_string())?);
-            }
-        }
+        let Decoded {
+            records,
+            unreadable,
+            ..
+        } = Decoded::of(chunk);
+        self.losses
+            .set_aside(&self.dead_letter, &unreadable)
+            .map_err(|error| format!("the dead letter cannot be written: {error}"))?;
+        let letters = BatchLetters::new(&self.dead_letter, self.store.name(), &records, end);
         self.health.busy(true);
-        let rejected = self.store.write(&records, end.get()).await;
+        let written = self.store.write(&records, end.get(), &letters).await;
         self.health.busy(false);
-        let rejected = rejected.map_err(|error| error.to_string())?;
-        let taken = (records.len() - rejected.len()) as u64;
-        if !rejected.is_empty() {
-            self.rejected.increment(rejected.len() as u64);
-            let kept = keep(&self.dead_letter, &records, &rejected);
-            self.dropped.increment(rejected.len() as u64 - kept);
-        }
-        self.uncommitted.push_back((end, taken));
+        written.map_err(|error| error.to_string())?;
+        let letters = letters.kept();
+        self.uncommitted.push_back(Written {
+            end,
+            records: records.len() as u64 - letters.kept - letters.dropped,
+            letters,
+        });
         self.release()?;
         Ok(true)
     }
@@ -336,25 +305,16 @@ impl Writer {
     /// Lets the journal forget what is stored for good, and counts it.
     fn release(&mut self) -> Result<(), String> {
         let committed = Position::new(self.store.committed());
-        while let Some((_, records)) = self.uncommitted.pop_front_if(|(end, _)| *end <= committed) {
-            self.written.increment(records);
+        let is_committed = |written: &mut Written| written.end <= committed;
+        while let Some(written) = self.uncommitted.pop_front_if(is_committed) {
+            let letters = written.letters;
+            self.written.increment(written.records);
+            self.rejected.increment(letters.kept + letters.dropped);
+            self.losses.dropped(letters);
         }
         self.released = self.released.max(committed);
         self.reader
             .release(committed)
             .map_err(|error| error.to_string())
     }
-}
-
-/// Puts what the store refused into its dead letter, and answers how many were kept.
-fn keep(dead_letter: &DeadLetter, records: &[AccessRecord<'_>], rejected: &[Rejected]) -> u64 {
-    let letters = rejected
-        .iter()
-        .filter_map(|Rejected { index, reason }| Some((records.get(*index)?, reason.as_str())));
-    dead_letter
-        .push(letters, intake::now())
-        .unwrap_or_else(|error| {
-            tracing::error!(%error, records = rejected.len(), "the dead letter cannot be written");
-            0
-        })
 }

@@ -16,9 +16,12 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::api;
 use crate::config::{Config, StoreName, Sync};
-use crate::dead_letter::DeadLetter;
+use crate::dead_letter::DeadLetters;
+use crate::forwarder::{OutputState, Outputs};
+use crate::health::Health;
 use crate::intake::Intake;
-use crate::pipeline::{Health, Pipeline};
+use crate::output::{self, Output};
+use crate::pipeline::Pipeline;
 use crate::telemetry::{IntakeMetrics, Telemetry};
 
 /// What the handlers of requests work with.
@@ -31,6 +34,10 @@ pub struct Service {
     pub telemetry: Telemetry,
     /// Every store, with how it is.
     pub stores: Vec<(Arc<dyn Store>, Arc<Health>)>,
+    /// How every output is.
+    pub outputs: Vec<OutputState>,
+    /// Where readers keep what they cannot pass on.
+    pub dead_letters: DeadLetters,
     /// The store that answers queries.
     pub query_store: Arc<dyn Store>,
     /// Mebibytes for large bodies.
@@ -104,6 +111,8 @@ impl Service {
         #[expect(clippy::cast_precision_loss, reason = "a gauge, exact up to 9 PB")]
         let set = |name, label, bytes: u64| self.telemetry.gauge(name, label).set(bytes as f64);
         set("gatelog_journal_bytes", None, self.journal.used_bytes());
+        let dead_letter_bytes = self.dead_letters.used_bytes();
+        set("gatelog_dead_letter_bytes", None, dead_letter_bytes);
         for (reader, bytes) in self.journal.lag_bytes() {
             set("gatelog_reader_lag_bytes", Some(("reader", reader)), bytes);
         }
@@ -126,6 +135,7 @@ pub struct Running {
     pub address: SocketAddr,
     service: Arc<Service>,
     pipelines: Vec<Pipeline>,
+    outputs: Outputs,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
     stop_server: watch::Sender<bool>,
     stop_stores: watch::Sender<bool>,
@@ -138,6 +148,17 @@ pub struct Running {
 /// # Errors
 /// [`StartError`]: only configuration, the local disk and the address can prevent it.
 pub async fn start(config: &Config) -> Result<Running, StartError> {
+    start_with_outputs(config, Vec::new()).await
+}
+
+/// As [`start`], and sends records on to these outputs.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_with_outputs(
+    config: &Config,
+    outputs: Vec<(Arc<dyn Output>, output::Settings)>,
+) -> Result<Running, StartError> {
     let journal = open_journal(config)?;
     let (stores, query_store) = stores(config)?;
     let listener = TcpListener::bind(config.listen).await;
@@ -147,7 +168,13 @@ pub async fn start(config: &Config) -> Result<Running, StartError> {
         .map_err(io("the listener's address"))?;
     let telemetry = Telemetry::default();
     let stop_stores = watch::Sender::new(false);
-    let pipelines = start_pipelines(config, &stores, &journal, &telemetry, &stop_stores)?;
+    let dead_letters = open_dead_letters(config, &journal)?;
+    // Nothing is released before all readers are registered.
+    let outputs = Outputs::register(outputs, &journal, &dead_letters, &telemetry)
+        .map_err(StartError::Journal)?;
+    let pipelines = start_pipelines(&stores, &journal, &dead_letters, &telemetry, &stop_stores)?;
+    let outputs = outputs.start(&stop_stores);
+    let outputs = outputs.map_err(io("start an output's thread"))?;
     let healths = pipelines
         .iter()
         .map(|pipeline| Arc::clone(&pipeline.health));
@@ -156,6 +183,8 @@ pub async fn start(config: &Config) -> Result<Running, StartError> {
         journal,
         intake: Intake::new(random(), IntakeMetrics::new(&telemetry)),
         stores: stores.into_iter().zip(healths).collect(),
+        outputs: outputs.states.clone(),
+        dead_letters,
         query_store,
         room: Semaphore::new(api::ingest::ROOM_MEBIBYTES),
         decoders: Semaphore::new(api::ingest::LARGE_AT_ONCE),
@@ -179,6 +208,7 @@ pub async fn start(config: &Config) -> Result<Running, StartError> {
         address,
         service,
         pipelines,
+        outputs,
         server,
         stop_server,
         stop_stores,
@@ -208,11 +238,17 @@ fn open_journal(config: &Config) -> Result<Journal, StartError> {
     Ok(journal)
 }
 
+fn open_dead_letters(config: &Config, journal: &Journal) -> Result<DeadLetters, StartError> {
+    let max_bytes = config.dead_letter.max_bytes.as_u64();
+    DeadLetters::open(&config.data_dir, max_bytes, &journal.id().to_string())
+        .map_err(io("open the directory of the dead letters"))
+}
+
 /// Starts the thread of each store.
 fn start_pipelines(
-    config: &Config,
     stores: &[Arc<dyn Store>],
     journal: &Journal,
+    dead_letters: &DeadLetters,
     telemetry: &Telemetry,
     stop: &watch::Sender<bool>,
 ) -> Result<Vec<Pipeline>, StartError> {
@@ -222,9 +258,8 @@ fn start_pipelines(
         .map(|store| journal.reader(store.name()))
         .collect::<Result<_, _>>()
         .map_err(StartError::Journal)?;
-    let max_bytes = config.dead_letter.max_bytes.as_u64();
     let start = |(store, reader): (&Arc<dyn Store>, _)| {
-        let dead_letter = DeadLetter::new(&config.data_dir, store.name(), max_bytes);
+        let dead_letter = dead_letters.of_store(store.name());
         let store = Arc::clone(store);
         Pipeline::start(
             store,
@@ -250,11 +285,12 @@ impl Running {
             Err(_) => tracing::error!("the server ended in a panic"),
         }
         self.stop_stores.send_replace(true);
-        let pipelines = self.pipelines;
+        let (pipelines, outputs) = (self.pipelines, self.outputs);
         let joined = tokio::task::spawn_blocking(move || {
             for pipeline in pipelines {
                 pipeline.join();
             }
+            outputs.join();
         });
         let _ended = joined.await.is_ok();
         let waiting_bytes: u64 = self

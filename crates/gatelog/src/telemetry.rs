@@ -14,7 +14,14 @@
 //! | `gatelog_store_rejected_total` | `store` | records that went to the dead letter |
 //! | `gatelog_store_truncated_total` | `column` | values cut or moved to fit their column |
 //! | `gatelog_store_errors_total` | `store` | failed attempts |
-//! | `gatelog_dead_letter_dropped_total` | `store` | records for which the dead letter had no room |
+//! | `gatelog_output_delivered_total` | `output` | records that an output has confirmed |
+//! | `gatelog_output_rejected_total` | `output` | records that an output refused for good |
+//! | `gatelog_output_backlog_total` | `output` | records given up on as the backlog was over its limit |
+//! | `gatelog_output_errors_total` | `output` | failed attempts |
+//! | `gatelog_dead_letter_bytes` | | bytes of the dead letters |
+//! | `gatelog_dead_letter_dropped_total` | `reader`, `reason` | records that are not even kept there |
+//! | `gatelog_frames_unreadable_total` | `reader` | frames put aside as they cannot be decoded |
+//! | `gatelog_journal_damaged_bytes_total` | `reader` | bytes damaged on disk and passed over |
 //!
 //! **Log.** One line per event, readable alone and with its fields; never a record's contents.
 
@@ -46,7 +53,7 @@ impl std::fmt::Debug for Telemetry {
 const METADATA: Metadata<'_> = Metadata::new("gatelog", MetricLevel::INFO, None);
 
 /// Help texts, by name.
-const HELP: [(&str, &str); 11] = [
+const HELP: [(&str, &str); 18] = [
     (
         "gatelog_ingest_requests_total",
         "Answers of POST /ingest, by status.",
@@ -82,8 +89,33 @@ const HELP: [(&str, &str); 11] = [
         "Failed attempts to write to a store.",
     ),
     (
+        "gatelog_output_delivered_total",
+        "Records that an output has confirmed.",
+    ),
+    (
+        "gatelog_output_rejected_total",
+        "Records that an output refused for good.",
+    ),
+    (
+        "gatelog_output_backlog_total",
+        "Records given up on as the output's backlog was over its limit.",
+    ),
+    (
+        "gatelog_output_errors_total",
+        "Failed attempts to deliver to an output.",
+    ),
+    ("gatelog_dead_letter_bytes", "Bytes of the dead letters."),
+    (
         "gatelog_dead_letter_dropped_total",
-        "Records for which the dead letter had no room.",
+        "Records that are not even kept in the dead letter, by reader and reason.",
+    ),
+    (
+        "gatelog_frames_unreadable_total",
+        "Frames put aside as they cannot be decoded, by reader.",
+    ),
+    (
+        "gatelog_journal_damaged_bytes_total",
+        "Bytes of the journal that were damaged on disk and passed over, by reader.",
     ),
 ];
 
@@ -110,6 +142,15 @@ impl Telemetry {
     /// The counter with this name and at most one label.
     pub fn counter(&self, name: &'static str, label: Option<(&'static str, String)>) -> Counter {
         self.recorder.register_counter(&key(name, label), &METADATA)
+    }
+
+    /// The counter with this name and these labels.
+    pub fn counter_of(&self, name: &'static str, labels: &[(&'static str, &str)]) -> Counter {
+        let labels = labels
+            .iter()
+            .map(|(label, value)| Label::new(*label, (*value).to_owned()));
+        let key = Key::from_parts(name, labels.collect::<Vec<_>>());
+        self.recorder.register_counter(&key, &METADATA)
     }
 
     /// The gauge with this name and at most one label.

@@ -129,8 +129,11 @@ impl Flusher {
             let id = self.next_id;
             self.next_id += 1;
             files.push(file::write(&self.root, id, &sealed.batches, &partition)?);
+            gatelog_failpoint::pass("lake.file_written");
         }
+        gatelog_failpoint::pass("lake.before_commit");
         self.catalogue.commit(&files, &sealed.journal, sealed.end)?;
+        gatelog_failpoint::pass("lake.committed");
         Ok(files)
     }
 }

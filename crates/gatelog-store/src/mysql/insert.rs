@@ -1,7 +1,8 @@
 //! Rows into the table: one transaction for a batch, with the position behind it.
 //!
 //! **Shape.** Every record becomes the text of its row once; statements are made of neighbouring
-//! rows. In one transaction: the rows, then the position, then the commit.
+//! rows. In one transaction: the rows, then what was refused into the dead letter, then the
+//! position, then the commit.
 //!
 //! **Failure.** When a statement fails by a row's fault, its rows are halved until the row is alone;
 //! that one is refused, its neighbours are stored. If it may be its JSON that the server does not
@@ -13,6 +14,7 @@
 //! rows, whichever is least, or one row. A row over `max_allowed_packet` is refused.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -23,7 +25,7 @@ use super::connection::run;
 use super::error::Failure;
 use super::table::Table;
 use super::value;
-use crate::Rejected;
+use crate::{Letters, Rejected};
 
 /// Rows in a statement: where the measured rate no longer grows.
 const MAX_ROWS: usize = 1000;
@@ -135,6 +137,21 @@ impl Batch<'_> {
     }
 }
 
+/// Why a transaction was not committed.
+#[derive(Debug)]
+pub(super) enum NotStored {
+    /// The server's doing, or the network's.
+    Failure(Failure),
+    /// What it refused could not be put aside.
+    Letters(io::Error),
+}
+
+impl From<Failure> for NotStored {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
 /// What a transaction needs besides its rows.
 #[derive(Debug)]
 pub(super) struct Inserter {
@@ -164,21 +181,29 @@ impl Inserter {
         }
     }
 
-    /// Stores the rows, and runs `last` before the commit. Answers the rows that were refused.
+    /// Stores the rows, puts those that were refused aside, and runs `last` before the commit.
     pub(super) async fn transaction(
         &mut self,
         conn: &mut Conn,
         batch: &Batch<'_>,
         rows: &mut Rows,
+        letters: &dyn Letters,
         last: Option<String>,
-    ) -> Result<Vec<Rejected>, Failure> {
+    ) -> Result<(), NotStored> {
         run(conn, self.limit, b"START TRANSACTION").await?;
         let refused = self.insert(conn, batch, rows).await?;
+        gatelog_failpoint::pass("store.rows_written");
+        if !refused.is_empty() {
+            letters.keep(&refused).map_err(NotStored::Letters)?;
+            gatelog_failpoint::pass("store.letter_written");
+        }
         if let Some(last) = last {
             run(conn, self.limit, last.as_bytes()).await?;
         }
+        gatelog_failpoint::pass("store.before_commit");
         run(conn, self.limit, b"COMMIT").await?;
-        Ok(refused)
+        gatelog_failpoint::pass("store.committed");
+        Ok(())
     }
 
     async fn insert(

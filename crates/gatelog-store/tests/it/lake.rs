@@ -13,6 +13,8 @@ use gatelog_store::lake::{Config, Lake};
 use gatelog_store::{Page, Query, Store as _};
 use tempfile::TempDir;
 
+use crate::letters::Taking as _;
+
 /// 2026-03-23T02:10:01.217Z.
 const NOON: i64 = 1_774_231_801_217;
 const DAY: &str = "2026-03-23";
@@ -58,7 +60,7 @@ impl Fixture {
     }
 
     fn write(&self, records: &[AccessRecord<'_>], end: u64) -> gatelog_store::Result<()> {
-        let rejected = self.runtime.block_on(self.lake().write(records, end))?;
+        let rejected = self.runtime.block_on(self.lake().take(records, end))?;
         assert_eq!(rejected, []);
         Ok(())
     }

@@ -3,4 +3,6 @@
 #[cfg(test)]
 mod lake;
 #[cfg(test)]
+mod letters;
+#[cfg(test)]
 mod mysql;

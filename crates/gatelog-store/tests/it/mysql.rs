@@ -1,6 +1,7 @@
 //! The MySQL store against a real MariaDB.
 
 mod failure;
+mod faults;
 mod query;
 mod schema;
 mod table;

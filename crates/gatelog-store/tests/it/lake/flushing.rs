@@ -8,6 +8,7 @@ use gatelog_store::lake::Config;
 use gatelog_store::{Query, Store as _};
 use gatelog_testkit::wait;
 
+use crate::letters::Taking as _;
 use super::{Fixture, NOON, records};
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -78,7 +79,7 @@ fn a_record_without_an_id_is_refused_and_its_neighbours_are_kept() {
     batch[1].record_id = None;
     let rejected = fixture
         .runtime
-        .block_on(fixture.lake().write(&batch, 1))
+        .block_on(fixture.lake().take(&batch, 1))
         .unwrap();
     assert_eq!(
         rejected.iter().map(|one| one.index).collect::<Vec<_>>(),
@@ -120,7 +121,7 @@ fn a_query_sees_each_row_once_while_rows_are_written_and_stored() {
             for number in 0..60 {
                 let batch = records(number * BATCH..(number + 1) * BATCH);
                 begun.store((number + 1) * BATCH, Ordering::SeqCst);
-                runtime.block_on(lake.write(&batch, number + 1)).unwrap();
+                runtime.block_on(lake.take(&batch, number + 1)).unwrap();
                 done.store((number + 1) * BATCH, Ordering::SeqCst);
             }
             finished.store(true, Ordering::SeqCst);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use gatelog_store::{Error, Paging, Query, Store};
 use gatelog_testkit::mariadb::MariaDb;
 
+use crate::letters::Taking as _;
 use super::{JOURNAL, block_on, count, runtime, server, standard_records, store};
 
 fn unavailable<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
@@ -28,14 +29,14 @@ fn after_an_outage_the_store_opens_again_where_it_was() {
     let records = standard_records(10);
     let runtime = runtime();
     assert_eq!(runtime.block_on(store.open(JOURNAL)).unwrap(), None);
-    runtime.block_on(store.write(&records, 10)).unwrap();
+    runtime.block_on(store.take(&records, 10)).unwrap();
     runtime.block_on(store.query(&Query::default())).unwrap();
 
     server.stop().unwrap();
-    unavailable(runtime.block_on(store.write(&records, 20)));
+    unavailable(runtime.block_on(store.take(&records, 20)));
     // Whatever follows without opening it again is refused.
     assert_eq!(
-        unavailable(runtime.block_on(store.write(&records, 20))),
+        unavailable(runtime.block_on(store.take(&records, 20))),
         "it is not open"
     );
     unavailable(runtime.block_on(store.query(&Query::default())));
@@ -48,7 +49,7 @@ fn after_an_outage_the_store_opens_again_where_it_was() {
 
     server.resume_service().unwrap();
     assert_eq!(runtime.block_on(store.open(JOURNAL)).unwrap(), Some(10));
-    runtime.block_on(store.write(&records, 20)).unwrap();
+    runtime.block_on(store.take(&records, 20)).unwrap();
     assert_eq!(store.committed(), 20);
     let page = runtime.block_on(store.query(&Query::default())).unwrap();
     assert_eq!(page.total, Some(20));
@@ -64,7 +65,7 @@ fn a_server_that_hangs_is_unavailable_in_time() {
     runtime.block_on(store.open(JOURNAL)).unwrap();
     server.freeze().unwrap();
     let begun = Instant::now();
-    let writing = unavailable(runtime.block_on(store.write(&records, 10)));
+    let writing = unavailable(runtime.block_on(store.take(&records, 10)));
     let opening = unavailable(runtime.block_on(store.open(JOURNAL)));
     // Far below the default of 30 s; the machine may be busy.
     assert!(
@@ -76,7 +77,7 @@ fn a_server_that_hangs_is_unavailable_in_time() {
     assert!(opening.contains("no answer within 1s"), "{opening}");
     server.thaw().unwrap();
     assert_eq!(runtime.block_on(store.open(JOURNAL)).unwrap(), None);
-    runtime.block_on(store.write(&records, 10)).unwrap();
+    runtime.block_on(store.take(&records, 10)).unwrap();
     let page = runtime.block_on(store.query(&Query::default())).unwrap();
     assert_eq!(page.total, Some(10));
 }
@@ -122,7 +123,7 @@ fn what_the_operator_has_to_mend_is_unusable_and_no_password_is_told() {
     // It may not write the position either, so this is not exactly once.
     runtime.block_on(store.open(JOURNAL)).unwrap();
     assert!(!store.exactly_once());
-    let reason = unusable(runtime.block_on(store.write(&standard_records(1), 1)));
+    let reason = unusable(runtime.block_on(store.take(&standard_records(1), 1)));
     assert!(reason.contains("INSERT command denied"), "{reason}");
 }
 
@@ -144,7 +145,7 @@ fn without_the_right_to_the_position_records_are_stored_at_least_once() {
     assert!(!store.exactly_once());
     assert_eq!(
         runtime
-            .block_on(store.write(&standard_records(3), 30))
+            .block_on(store.take(&standard_records(3), 30))
             .unwrap(),
         []
     );
@@ -161,7 +162,7 @@ fn without_the_right_to_the_position_records_are_stored_at_least_once() {
     assert_eq!(runtime.block_on(store.open(JOURNAL)).unwrap(), Some(30));
     assert!(store.exactly_once());
     runtime
-        .block_on(store.write(&standard_records(1), 40))
+        .block_on(store.take(&standard_records(1), 40))
         .unwrap();
     assert_eq!(
         block_on(super::store(&writer).open(JOURNAL)).unwrap(),
@@ -185,14 +186,14 @@ fn what_was_stored_while_positions_were_not_kept_lies_behind_the_old_position() 
     let runtime = runtime();
     let records = standard_records(1);
     assert_eq!(runtime.block_on(store.open(JOURNAL)).unwrap(), None);
-    runtime.block_on(store.write(&records, 10)).unwrap();
+    runtime.block_on(store.take(&records, 10)).unwrap();
     assert!(store.exactly_once());
     server()
         .sql("REVOKE UPDATE ON interrupted.gatelog_position FROM interrupted@'%'")
         .unwrap();
     assert_eq!(runtime.block_on(store.open(JOURNAL)).unwrap(), Some(10));
     assert!(!store.exactly_once());
-    runtime.block_on(store.write(&records, 30)).unwrap();
+    runtime.block_on(store.take(&records, 30)).unwrap();
     server()
         .sql(&format!("GRANT {rights} TO interrupted@'%'"))
         .unwrap();
@@ -226,7 +227,7 @@ fn an_engine_without_transactions_is_at_least_once() {
     assert_eq!(runtime.block_on(store.open(JOURNAL)).unwrap(), None);
     assert!(!store.exactly_once());
     runtime
-        .block_on(store.write(&standard_records(3), 30))
+        .block_on(store.take(&standard_records(3), 30))
         .unwrap();
     assert_eq!(runtime.block_on(store.open(JOURNAL)).unwrap(), Some(30));
     assert_eq!(count("aria"), 3);

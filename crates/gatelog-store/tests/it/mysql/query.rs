@@ -10,6 +10,7 @@ use gatelog_store::{Condition, Cursor, Page, Paging, Query, Sort, Store};
 use proptest::prelude::*;
 
 use super::table;
+use crate::letters::Taking as _;
 use super::{JOURNAL, START, block_on, runtime, server, store};
 
 /// A table with the records in it, and the records as the table can hold them.
@@ -52,7 +53,7 @@ fn fill(
     let runtime = runtime();
     runtime.block_on(async {
         store.open(JOURNAL).await.unwrap();
-        assert_eq!(store.write(&records, 1).await.unwrap(), []);
+        assert_eq!(store.take(&records, 1).await.unwrap(), []);
     });
     for record in &mut records {
         record.start_time = record
@@ -364,10 +365,10 @@ fn rows_that_come_in_meanwhile_do_not_shift_what_follows_a_cursor() {
     let runtime = runtime();
     let records = super::standard_records(30);
     runtime.block_on(store.open(JOURNAL)).unwrap();
-    runtime.block_on(store.write(&records[..20], 1)).unwrap();
+    runtime.block_on(store.take(&records[..20], 1)).unwrap();
     let mut query = Query::default();
     let first = runtime.block_on(store.query(&query)).unwrap();
-    runtime.block_on(store.write(&records[20..], 2)).unwrap();
+    runtime.block_on(store.take(&records[20..], 2)).unwrap();
     query.paging = Paging::After(first.next.unwrap());
     let second = runtime.block_on(store.query(&query)).unwrap();
     assert_eq!(second.total, Some(30));

@@ -4,6 +4,7 @@ use gatelog_record::{AccessRecord, Field, Slot, Timestamp, json};
 use gatelog_store::{Error, Query, Store};
 
 use super::table::{self, NARROW, WIDE};
+use crate::letters::Taking as _;
 use super::{JOURNAL, START, all, block_on, runtime, server, standard_records, store};
 
 const SAMPLES: &str = include_str!("../../../../gatelog-record/testdata/sample_records.jsonl");
@@ -74,7 +75,7 @@ fn assert_samples(
     let runtime = runtime();
     runtime.block_on(async {
         assert_eq!(store.open(JOURNAL).await.unwrap(), None);
-        assert_eq!(store.write(&records, 40).await.unwrap(), []);
+        assert_eq!(store.take(&records, 40).await.unwrap(), []);
     });
     let found = all(&store);
     assert_eq!(found.len(), 40);
@@ -170,7 +171,7 @@ fn times_are_utc_for_every_reader() {
         let store = store(&dsn);
         let runtime = runtime();
         runtime.block_on(store.open(JOURNAL)).unwrap();
-        runtime.block_on(store.write(record, 1)).unwrap();
+        runtime.block_on(store.take(record, 1)).unwrap();
         let rows = server().sql(&format!(
             "SET time_zone = '-03:00'; SELECT {expression} FROM {database}.access_logs"
         ));
@@ -275,7 +276,7 @@ fn a_table_that_others_shaped_is_written_as_far_as_it_goes() {
     let runtime = runtime();
     runtime.block_on(async {
         store.open(JOURNAL).await.unwrap();
-        assert_eq!(store.write(&records, 2).await.unwrap(), []);
+        assert_eq!(store.take(&records, 2).await.unwrap(), []);
     });
     let page = block_on(store.query(&Query::default())).unwrap();
     assert_eq!(page.next, None);
@@ -357,7 +358,7 @@ fn long_texts_are_cut_between_characters_and_counted() {
     let runtime = runtime();
     runtime.block_on(async {
         store.open(JOURNAL).await.unwrap();
-        assert_eq!(store.write(&records, 1).await.unwrap(), []);
+        assert_eq!(store.take(&records, 1).await.unwrap(), []);
     });
     let found = &all(&store)[0];
     assert_eq!(found.method.as_deref(), Some("日本語日本語日本語日"));
@@ -383,7 +384,7 @@ fn a_table_made_anew_while_the_store_runs_is_looked_at_again() {
     let runtime = runtime();
     runtime.block_on(async {
         store.open(JOURNAL).await.unwrap();
-        assert_eq!(store.write(&records, 1).await.unwrap(), []);
+        assert_eq!(store.take(&records, 1).await.unwrap(), []);
     });
     assert_eq!(all(&store).len(), 1);
 }

@@ -11,6 +11,7 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tokio::runtime::Runtime;
 
+use crate::letters::Taking as _;
 use super::{JOURNAL, START, all, block_on, count, runtime, server, standard_records, store};
 
 const OTHER_JOURNAL: &str = "6f1c1f0e-6a6c-4b0e-9a5f-000000000002";
@@ -25,7 +26,7 @@ fn standard_records_come_back_as_they_were() {
     runtime.block_on(async {
         assert_eq!(store.open(JOURNAL).await.unwrap(), None);
         assert_eq!(store.committed(), 0);
-        assert_eq!(store.write(&records, 4711).await.unwrap(), []);
+        assert_eq!(store.take(&records, 4711).await.unwrap(), []);
         assert_eq!(store.committed(), 4711);
         assert!(store.exactly_once());
     });
@@ -44,18 +45,18 @@ fn weights_are_kept_and_estimate_the_total() {
         (page.total, page.estimated_total)
     };
     runtime.block_on(store.open(JOURNAL)).unwrap();
-    runtime.block_on(store.write(&records, 1)).unwrap();
+    runtime.block_on(store.take(&records, 1)).unwrap();
     assert_eq!(estimate(), (Some(3), None));
     records[0].sample_weight = Some(2.5);
     records[1].sample_weight = Some(1e15 / 3.0);
-    runtime.block_on(store.write(&records[..2], 2)).unwrap();
+    runtime.block_on(store.take(&records[..2], 2)).unwrap();
     assert_eq!(estimate(), (Some(5), Some(3.0 + 2.5 + 1e15 / 3.0)));
     assert_eq!(all(&store)[3..], records[..2]);
     // What cannot be a weight stands for one request.
     for (record, odd) in records.iter_mut().zip([f64::NAN, -5.0, 0.0]) {
         record.sample_weight = Some(odd);
     }
-    runtime.block_on(store.write(&records, 3)).unwrap();
+    runtime.block_on(store.take(&records, 3)).unwrap();
     assert_eq!(estimate(), (Some(8), Some(6.0 + 2.5 + 1e15 / 3.0)));
 }
 
@@ -69,11 +70,11 @@ fn each_journal_finds_its_own_position_again() {
         runtime.block_on(async {
             assert_eq!(store.open(journal).await.unwrap(), None);
             for end in ends {
-                store.write(&records, end).await.unwrap();
+                store.take(&records, end).await.unwrap();
                 assert_eq!(store.open(journal).await.unwrap(), Some(end));
             }
             // Nothing but records that were filtered out lay before this position.
-            store.write(&[], ends[1]).await.unwrap();
+            store.take(&[], ends[1]).await.unwrap();
         });
     }
     let store = store(&dsn);
@@ -111,7 +112,7 @@ fn write_while(
         let runtime = runtime();
         opened.send(runtime.block_on(store.open(JOURNAL))).unwrap();
         may_go.recv().unwrap();
-        runtime.block_on(store.write(&records, end))
+        runtime.block_on(store.take(&records, end))
     });
     is_open.recv().unwrap().unwrap();
     let runtime = runtime();
@@ -143,7 +144,7 @@ fn a_connection_that_dies_before_the_commit_leaves_neither_rows_nor_position() {
     let runtime = runtime();
     runtime.block_on(first.open(JOURNAL)).unwrap();
     runtime
-        .block_on(first.write(&standard_records(3), 30))
+        .block_on(first.take(&standard_records(3), 30))
         .unwrap();
 
     // The position's row is locked, so the transaction waits between its rows and its commit.
@@ -163,7 +164,7 @@ fn a_connection_that_dies_before_the_commit_leaves_neither_rows_nor_position() {
     // The other connection knows nothing of it and goes on.
     assert_eq!(
         runtime
-            .block_on(first.write(&standard_records(1), 40))
+            .block_on(first.take(&standard_records(1), 40))
             .unwrap(),
         []
     );
@@ -203,7 +204,7 @@ fn a_bad_row_is_refused_alone() {
     for index in bad {
         records[index].response_code = Some(666);
     }
-    let refused = runtime.block_on(store.write(&records, 1200)).unwrap();
+    let refused = runtime.block_on(store.take(&records, 1200)).unwrap();
     let indexes: Vec<_> = refused.iter().map(|refused| refused.index).collect();
     assert_eq!(indexes, bad);
     for refused in &refused {
@@ -234,7 +235,7 @@ fn a_row_whose_json_the_server_does_not_take_is_stored_without_it() {
     for index in bad {
         records[index].ai_log = Some(deep.clone().into());
     }
-    assert_eq!(runtime.block_on(store.write(&records, 1200)).unwrap(), []);
+    assert_eq!(runtime.block_on(store.take(&records, 1200)).unwrap(), []);
     for index in bad {
         records[index].ai_log = None;
     }
@@ -271,7 +272,7 @@ fn a_row_over_the_packet_limit_is_refused_alone() {
     records[2].ai_log = Some(format!("{{\"a\":\"{}\"}}", "y".repeat(12 << 20)).into());
     let runtime = runtime();
     runtime.block_on(store.open(JOURNAL)).unwrap();
-    let refused = runtime.block_on(store.write(&records, 4)).unwrap();
+    let refused = runtime.block_on(store.take(&records, 4)).unwrap();
     assert_eq!(refused.len(), 1);
     assert_eq!(refused[0].index, 1);
     assert!(
@@ -303,7 +304,7 @@ fn texts_with_every_special_character_come_back_as_they_were() {
     let runtime = runtime();
     let written = runtime.block_on(async {
         store.open(JOURNAL).await?;
-        store.write(&records, 1).await
+        store.take(&records, 1).await
     });
     let found = all(&store);
     server().sql("SET GLOBAL sql_mode = DEFAULT").unwrap();

@@ -1,0 +1,169 @@
+//! From the journal to outputs: one thread for each output, each at its own pace.
+//!
+//! **Shape.** Readers are [registered](Outputs::register) before anything is deleted from the
+//! journal, and [started](Registered::start) later. An output's thread reads, gathers batches and
+//! delivers them; a thread for all of them, the watcher, stores positions and looks after backlogs,
+//! so that neither waits for a delivery that hangs.
+//!
+//! ```text
+//! journal ─► thread ─► Output::deliver ─► Tail ─► position, within a second
+//!               refused ─► dead letter    ▲
+//! journal ─► watcher: over max_backlog ───┘─► dead letter
+//! ```
+//!
+//! **Invariants.** A position is passed when all before it is confirmed by the receiver, or is in
+//! the dead letter, durably, or is dropped and counted. Records are delivered in order, one batch
+//! at a time, each at least once: again only what was confirmed in the second before a crash, and
+//! what was under way when it was given up.
+//!
+//! **Limits.** Memory: one chunk of the journal for each output. An output's [`MaxBacklog`] bounds
+//! what it holds of the journal, to within the tick of the watcher.
+//!
+//! [`MaxBacklog`]: crate::output::MaxBacklog
+
+mod courier;
+mod progress;
+mod tail;
+mod watcher;
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use gatelog_journal::Journal;
+use tokio::sync::watch;
+
+use self::courier::Courier;
+use self::tail::Tail;
+use crate::dead_letter::DeadLetters;
+use crate::health::Health;
+use crate::output::{Output, Settings};
+use crate::telemetry::Telemetry;
+
+/// Outputs whose readers hold the journal, and that do not run yet.
+#[derive(Debug)]
+pub struct Registered {
+    couriers: Vec<Courier>,
+}
+
+/// Running outputs.
+#[derive(Debug)]
+pub struct Outputs {
+    /// How each of them is, for `/ready`.
+    pub states: Vec<OutputState>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// How an output is.
+#[derive(Clone, Debug)]
+pub struct OutputState {
+    /// Its name.
+    pub name: String,
+    /// The name of its reader in the journal, and of its files in the dead letter.
+    pub reader: String,
+    /// Whether it takes records.
+    pub health: Arc<Health>,
+}
+
+/// The name of an output's reader: also the name of files, so other characters than letters,
+/// digits, `-` and `_` are written as `%` and two hexadecimal digits.
+pub fn reader_name(output: &str) -> String {
+    use std::fmt::Write as _;
+    let mut name = "output-".to_owned();
+    for byte in output.bytes() {
+        if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' {
+            name.push(char::from(byte));
+        } else {
+            // Writing to a text does not fail.
+            let _written = write!(name, "%{byte:02x}").is_ok();
+        }
+    }
+    name
+}
+
+impl Outputs {
+    /// Registers the reader of each output.
+    ///
+    /// # Errors
+    /// The journal's, for the position files.
+    pub fn register(
+        outputs: Vec<(Arc<dyn Output>, Settings)>,
+        journal: &Journal,
+        dead_letters: &DeadLetters,
+        telemetry: &Telemetry,
+    ) -> gatelog_journal::Result<Registered> {
+        let couriers = outputs.into_iter().map(|(output, settings)| {
+            let reader = reader_name(output.name());
+            let dead_letter = dead_letters.of_output(output.name(), &reader);
+            let health = Arc::new(Health::new("output", output.name()));
+            let tail = Tail::register(
+                &reader,
+                output,
+                &settings,
+                journal,
+                dead_letter,
+                health,
+                telemetry,
+            )?;
+            Courier::new(Arc::new(tail), settings, journal, telemetry)
+        });
+        let couriers: gatelog_journal::Result<_> = couriers.collect();
+        Ok(Registered {
+            couriers: couriers?,
+        })
+    }
+
+    /// Waits for the threads to end, which they do some time after `stop` turns true.
+    pub fn join(self) {
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("an output's thread ended in a panic");
+            }
+        }
+    }
+}
+
+impl Registered {
+    /// The names of the readers.
+    pub fn readers(&self) -> impl Iterator<Item = &str> {
+        self.couriers.iter().map(|courier| courier.tail().reader())
+    }
+
+    /// Starts the threads. They end some time after `stop` turns true.
+    ///
+    /// # Errors
+    /// When a thread cannot be started; those that have been end with `stop`.
+    pub fn start(self, stop: &watch::Sender<bool>) -> io::Result<Outputs> {
+        let tails: Vec<_> = self
+            .couriers
+            .iter()
+            .map(|courier| Arc::clone(courier.tail()))
+            .collect();
+        let states = tails.iter().map(|tail| OutputState {
+            name: tail.name().to_owned(),
+            reader: tail.reader().to_owned(),
+            health: Arc::clone(tail.health()),
+        });
+        let states = states.collect();
+        let mut threads = Vec::new();
+        if !tails.is_empty() {
+            threads.push(watcher::start(tails, stop.subscribe())?);
+        }
+        for courier in self.couriers {
+            threads.push(courier.start(stop.subscribe())?);
+        }
+        Ok(Outputs { states, threads })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_readers_are_names_of_files_and_stay_apart() {
+        assert_eq!(reader_name("http-log_1"), "output-http-log_1");
+        assert_eq!(reader_name("a/../b.c"), "output-a%2f%2e%2e%2fb%2ec");
+        assert_ne!(reader_name("a%2f"), reader_name("a/"));
+    }
+}

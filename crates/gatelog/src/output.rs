@@ -1,0 +1,126 @@
+//! Where records are sent on: what an output has to do, and how it is treated.
+//!
+//! **Shape.** An [`Output`] takes batches and says what became of them. Everything else is the
+//! [forwarder's](crate::forwarder): reading, gathering, trying again, the position, the backlog and
+//! the dead letter.
+//!
+//! **Failure.** [`Undelivered`] tells what may be tried again from what never will be taken: by
+//! that, not by time alone, it is decided what waits and what is put aside.
+
+use std::time::Duration;
+
+use gatelog_record::AccessRecord;
+use gatelog_store::BoxFuture;
+
+/// A place to which records are sent on.
+pub trait Output: Send + Sync {
+    /// Its name: lasting, and different from that of every other output. It is in `/ready`,
+    /// `/metrics`, the log and the names of files.
+    fn name(&self) -> &str;
+
+    /// Whether this record is for this output; others are passed over.
+    fn wants(&self, record: &AccessRecord<'_>) -> bool {
+        let _: &AccessRecord<'_> = record;
+        true
+    }
+
+    /// Sends a batch. When it returns `Ok` the receiver has confirmed all of it.
+    ///
+    /// It is async so that it can be given up: when the process ends, and when the batch has been
+    /// put aside as the backlog grew over its limit. It has its own limit of time for an answer.
+    ///
+    /// # Errors
+    /// [`Undelivered`].
+    fn deliver<'a>(
+        &'a self,
+        records: &'a [AccessRecord<'a>],
+    ) -> BoxFuture<'a, Result<(), Undelivered>>;
+}
+
+/// Why a batch was not delivered, or not all of it. The reasons are shown in the log, in `/ready`
+/// and in the dead letter: they hold neither secrets nor contents of records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undelivered {
+    /// It may be taken later: an answer such as 429 or 503, or none.
+    Later {
+        /// How many records, from the first, have been confirmed all the same.
+        delivered: usize,
+        /// The least pause that the receiver asks for (`Retry-After`).
+        after: Option<Duration>,
+        /// What happened.
+        reason: String,
+    },
+    /// None of it will ever be taken, as it is: an answer such as 400.
+    Refused {
+        /// What the receiver says about it.
+        reason: String,
+    },
+    /// These will never be taken, in ascending order of their places; all others are confirmed.
+    SomeRefused(Vec<Refused>),
+}
+
+/// A record that will never be taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Its place in the batch.
+    pub index: usize,
+    /// What the receiver says about it.
+    pub reason: String,
+}
+
+/// How an output is treated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The most records of a batch, at least 1.
+    pub max_batch_records: usize,
+    /// How long a batch waits for more records.
+    pub max_coalescing_delay: Duration,
+    /// The pause after the first of several failures.
+    pub initial_retry_delay: Duration,
+    /// The longest pause between attempts, unless the receiver asks for a longer one.
+    pub max_retry_delay: Duration,
+    /// For how long a batch is tried before it goes to the dead letter; without it until the
+    /// backlog is over its limit.
+    pub max_retry_time: Option<Duration>,
+    /// What may wait for the output.
+    pub max_backlog: MaxBacklog,
+    /// Where it begins when it is new.
+    pub start: Start,
+}
+
+/// What may wait for an output; beyond either the oldest records go to its dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxBacklog {
+    /// Bytes of the journal.
+    pub bytes: u64,
+    /// Time since the receipt of the oldest.
+    pub age: Duration,
+}
+
+/// Where a reader begins that the journal does not know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// With what comes from now on.
+    #[default]
+    Now,
+    /// With the oldest record that the journal holds.
+    Oldest,
+}
+
+impl Default for Settings {
+    /// Kong's defaults for its queues, and the contract's backlog.
+    fn default() -> Self {
+        Self {
+            max_batch_records: 1,
+            max_coalescing_delay: Duration::from_secs(1),
+            initial_retry_delay: Duration::from_millis(10),
+            max_retry_delay: Duration::from_mins(1),
+            max_retry_time: None,
+            max_backlog: MaxBacklog {
+                bytes: 2 << 30,
+                age: Duration::from_hours(24),
+            },
+            start: Start::Now,
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! The command line: each command is a module with its arguments and what it does.
 
+pub mod chaos;
 mod check;
+mod client;
 mod print;
 mod send;
 mod serve;
@@ -21,6 +23,8 @@ pub enum Command {
     Check(check::Arguments),
     /// Send realistic records to a running server, and print what was acknowledged.
     Send(send::Arguments),
+    /// Load, random kills of a child of itself, and a ledger: does this disk keep what was acknowledged?
+    Chaos(chaos::Arguments),
 }
 
 impl Command {
@@ -30,6 +34,7 @@ impl Command {
             Self::Serve(arguments) => serve::run(arguments),
             Self::Check(arguments) => check::run(arguments),
             Self::Send(arguments) => send::run(arguments),
+            Self::Chaos(arguments) => chaos::run(arguments),
         }
     }
 }

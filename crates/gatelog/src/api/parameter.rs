@@ -9,6 +9,9 @@ use gatelog_store::{Condition, Cursor, Paging, Query, Sort};
 const DEFAULT_PAGE_SIZE: u32 = 10;
 const MAX_PAGE_SIZE: u32 = 100;
 
+/// The most behind a cursor: who follows one reads everything, and a page costs more than its rows.
+const MAX_CURSOR_PAGE_SIZE: u32 = 1000;
+
 /// Fields by which rows may be sorted.
 const SORTABLE: [Field; 10] = [
     Field::StartTime,
@@ -52,7 +55,7 @@ pub(super) fn read(query_string: &str) -> Result<Parameters, String> {
         match name {
             "page" => page = Some(number_in(name, value, 1, u32::MAX)?),
             "page_size" => {
-                parameters.query.page_size = number_in(name, value, 1, MAX_PAGE_SIZE)?;
+                parameters.query.page_size = number_in(name, value, 1, MAX_CURSOR_PAGE_SIZE)?;
             }
             "cursor" => {
                 let wrong = || "cursor: not one that an answer gave as next_cursor".to_owned();
@@ -71,6 +74,13 @@ pub(super) fn read(query_string: &str) -> Result<Parameters, String> {
         field: sort_by.unwrap_or(Field::StartTime),
         descending: descending.unwrap_or(true),
     };
+    if cursor.is_none() && parameters.query.page_size > MAX_PAGE_SIZE {
+        return Err(format!(
+            "page_size: {} is not from 1 to {MAX_PAGE_SIZE} (with a cursor, to \
+             {MAX_CURSOR_PAGE_SIZE})",
+            parameters.query.page_size
+        ));
+    }
     match (page, cursor) {
         (Some(_), Some(_)) => return Err("page and cursor: only one of them".to_owned()),
         (None, Some(cursor)) => {
@@ -290,6 +300,14 @@ mod tests {
     }
 
     #[test]
+    fn a_page_behind_a_cursor_may_be_larger() {
+        let parameters = read("page_size=1000&cursor=d1-1-n").unwrap();
+        assert_eq!(parameters.query.page_size, 1000);
+        assert!(read("page_size=1000&page=2").is_err());
+        assert!(read("page_size=1000").is_err());
+    }
+
+    #[test]
     fn nonsense_is_refused_by_name() {
         for (query, begin) in [
             (
@@ -307,6 +325,10 @@ mod tests {
                 "page: \"9223372036854775807\" is not a whole number",
             ),
             ("page_size=101", "page_size: 101 is not from 1 to 100"),
+            (
+                "page_size=1001&cursor=d1-1-n",
+                "page_size: 1001 is not from 1 to 1000",
+            ),
             (
                 "sort_by=ai_log",
                 "sort_by: \"ai_log\" is none of start_time, ",

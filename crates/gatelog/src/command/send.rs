@@ -8,21 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::http::{Method, Request, Uri};
+use axum::http::{HeaderValue, Uri, header};
 use clap::Args;
 use gatelog_record::{json, standard};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 
+use super::client::Client;
 use super::{USAGE, print};
 use crate::intake;
-
-/// How long an answer may take.
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Arguments of `gatelog send`.
 #[derive(Clone, Debug, Args)]
@@ -95,10 +88,7 @@ fn ingest_url(url: &Uri) -> Option<Uri> {
 async fn send(arguments: &Arguments, url: Uri) -> ExitCode {
     let begun = Instant::now();
     let tally = Arc::new(Tally::default());
-    let mut connector = HttpConnector::new();
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(Some(TIMEOUT));
-    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
+    let client = Client::new();
     let senders: Vec<_> = (0..arguments.connections)
         .map(|_| {
             let (client, tally) = (client.clone(), Arc::clone(&tally));
@@ -132,13 +122,7 @@ async fn pace(begun: Instant, number: u64, rate: Option<u64>) {
     }
 }
 
-async fn send_one(
-    client: &Client<HttpConnector, Full<Bytes>>,
-    url: &Uri,
-    first: u64,
-    count: u64,
-    tally: &Tally,
-) {
+async fn send_one(client: &Client, url: &Uri, first: u64, count: u64, tally: &Tally) {
     let now = intake::now();
     let mut body = String::new();
     for number in first..first + count {
@@ -146,8 +130,8 @@ async fn send_one(
         body.push('\n');
     }
     let begun = Instant::now();
-    match tokio::time::timeout(TIMEOUT, post(client, url, body)).await {
-        Ok(Ok(answer)) => {
+    match post(client, url, body).await {
+        Ok(answer) => {
             tally
                 .acknowledged
                 .fetch_add(answer.accepted, Ordering::Relaxed);
@@ -160,12 +144,7 @@ async fn send_one(
                 .unwrap_or_else(PoisonError::into_inner)
                 .push(begun.elapsed());
         }
-        Ok(Err(error)) => fail(tally, count, error),
-        Err(_) => fail(
-            tally,
-            count,
-            format!("no answer within {} s", TIMEOUT.as_secs()),
-        ),
+        Err(error) => fail(tally, count, error),
     }
 }
 
@@ -178,31 +157,15 @@ fn fail(tally: &Tally, count: u64, error: String) {
         .get_or_insert(error);
 }
 
-async fn post(
-    client: &Client<HttpConnector, Full<Bytes>>,
-    url: &Uri,
-    body: String,
-) -> Result<Answer, String> {
-    let request = Request::builder().method(Method::POST).uri(url.clone());
-    let request = request
-        .header("content-type", "application/x-ndjson")
-        .body(Full::new(Bytes::from(body)))
-        .map_err(|error| error.to_string())?;
-    let response = client
-        .request(request)
-        .await
-        .map_err(|error| print::with_causes(&error))?;
-    let status = response.status();
-    let body = response
-        .into_body()
-        .collect()
-        .await
-        .map_err(|error| error.to_string())?
-        .to_bytes();
-    if !status.is_success() {
-        return Err(format!("{status}: {}", String::from_utf8_lossy(&body)));
+async fn post(client: &Client, url: &Uri, body: String) -> Result<Answer, String> {
+    let ndjson = HeaderValue::from_static("application/x-ndjson");
+    let headers = vec![(header::CONTENT_TYPE, ndjson)];
+    let answer = client.post(url.clone(), headers, body.into()).await?;
+    if !answer.status.is_success() {
+        let body = String::from_utf8_lossy(&answer.body);
+        return Err(format!("{}: {body}", answer.status));
     }
-    serde_json::from_slice(&body).map_err(|error| format!("not gatelog's answer: {error}"))
+    serde_json::from_slice(&answer.body).map_err(|error| format!("not gatelog's answer: {error}"))
 }
 
 fn report(tally: &Tally, elapsed: Duration) -> ExitCode {

@@ -22,7 +22,7 @@ use crate::{Config, Error, Position, Reader, Result, recovery, writer};
 /// Dropping it writes out and syncs what was appended.
 #[derive(Debug)]
 pub struct Journal {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
     torn_bytes: u64,
 }

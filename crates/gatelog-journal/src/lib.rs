@@ -57,6 +57,7 @@ mod acknowledge;
 mod journal;
 mod reader;
 mod recovery;
+mod ticket;
 mod writer;
 
 mod error;
@@ -68,3 +69,4 @@ pub use frame::Frame;
 pub use journal::Journal;
 pub use position::Position;
 pub use reader::{Chunk, Reader};
+pub use ticket::{Ticket, TicketState};

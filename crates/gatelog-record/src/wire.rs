@@ -4,7 +4,7 @@
 //! message whose field numbers are the tags of [`Field`], so any protobuf tool can read it:
 //!
 //! ```text
-//! batch   = version(1) record*
+//! batch   = version(1) origin? (record | refused)*
 //! record  = key(1, bytes) length(4 bytes) field*
 //! field   = key(tag, varint) zigzag           Integer, Time (microseconds)
 //!         | key(tag, fixed64) 8 bytes         Float (IEEE 754, little endian)
@@ -13,7 +13,8 @@
 //! ```
 //!
 //! Varints and keys are protobuf's; a record's length is a varint padded to four bytes, so that it
-//! can be filled in after the fields.
+//! can be filled in after the fields. Where a batch comes from, and which of its items were refused,
+//! stands beside the records and is passed over by those who read only them: `origin`.
 //!
 //! **Invariants.** A field that this version does not know is passed over by its wire type; a tag
 //! is never used again for another meaning. A change that readers of version 1 would misread needs
@@ -23,8 +24,14 @@
 //!
 //! **Source.** <https://protobuf.dev/programming-guides/encoding/>
 
+mod origin;
+
 use std::borrow::Cow;
 
+pub use self::origin::{
+    Item, Items, ItemsPlace, Origin, Stream, begin_batch_from, items, read_origin, set_items,
+    write_refused,
+};
 use crate::field::{Field, Kind, Slot, Value};
 use crate::{AccessRecord, Headers, RecordId, Timestamp, WireError};
 
@@ -144,16 +151,7 @@ const fn unzigzag(number: u64) -> i64 {
 /// # Errors
 /// [`WireError::UnknownVersion`] for a batch of a newer gatelog: use that, or a newer one.
 pub fn read_batch(batch: &[u8]) -> Result<Records<'_>, WireError> {
-    match batch.split_first() {
-        Some((&VERSION, rest)) => Ok(Records {
-            reader: Reader {
-                rest,
-                length: batch.len(),
-            },
-        }),
-        Some((&version, _)) => Err(WireError::UnknownVersion(version)),
-        None => Err(WireError::Truncated { at: 0 }),
-    }
+    Reader::of_batch(batch).map(|reader| Records { reader })
 }
 
 /// Iterator over the records of a batch. A damaged record is an error, and the last item.
@@ -244,8 +242,7 @@ enum Wire<'a> {
     Varint(u64),
     Fixed64([u8; 8]),
     Bytes(&'a [u8]),
-    /// Only fields of other versions have it.
-    Fixed32,
+    Fixed32([u8; 4]),
 }
 
 #[derive(Clone, Debug)]
@@ -256,6 +253,18 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// Behind the version of a batch.
+    fn of_batch(batch: &'a [u8]) -> Result<Self, WireError> {
+        match batch.split_first() {
+            Some((&VERSION, rest)) => Ok(Self {
+                rest,
+                length: batch.len(),
+            }),
+            Some((&version, _)) => Err(WireError::UnknownVersion(version)),
+            None => Err(WireError::Truncated { at: 0 }),
+        }
+    }
+
     fn at(&self) -> usize {
         self.length - self.rest.len()
     }
@@ -270,9 +279,9 @@ impl<'a> Reader<'a> {
                 self.rest = rest;
                 Wire::Fixed64(bytes)
             }),
-            FIXED32 => self.rest.split_first_chunk::<4>().map(|(_, rest)| {
+            FIXED32 => self.rest.split_first_chunk().map(|(&bytes, rest)| {
                 self.rest = rest;
-                Wire::Fixed32
+                Wire::Fixed32(bytes)
             }),
             BYTES => self.bytes().map(Wire::Bytes),
             _ => return Err(WireError::Malformed { tag: key >> 3, at }),

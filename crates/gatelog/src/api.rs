@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `POST /ingest`, `POST /` | [`ingest`]: records in |
 //! | `GET /query` | [`query`]: rows out |
+//! | `GET /senders` | [`senders`]: what senders have sent and lost |
 //! | `GET /health` | 200 `ok` while the process lives |
 //! | `GET /ready` | [`ready`]: how the stores and the journal are |
 //! | `GET /metrics` | Prometheus |
@@ -13,6 +14,7 @@ mod parameter;
 pub mod query;
 pub mod ready;
 mod row;
+pub mod senders;
 pub mod server;
 
 use std::pin::Pin;
@@ -26,6 +28,7 @@ use axum::routing::{any, get};
 use hyper::body::Incoming;
 use tower::ServiceExt;
 
+use crate::senders::Moment;
 use crate::service::Service;
 
 /// What answers the requests of the data listener.
@@ -58,6 +61,7 @@ fn router(service: Arc<Service>) -> Router {
         .route("/ingest", any(only_post))
         .route("/", any(only_post))
         .route("/query", get(query::query))
+        .route("/senders", get(senders::senders))
         .route("/health", get(|| async { "ok" }))
         .route("/ready", get(ready::ready))
         .route("/metrics", get(metrics))
@@ -70,7 +74,9 @@ async fn metrics(State(service): State<Arc<Service>>) -> Response {
         header::CONTENT_TYPE,
         "text/plain; version=0.0.4; charset=utf-8",
     )];
-    (text, service.telemetry.render()).into_response()
+    let mut metrics = service.telemetry.render();
+    metrics.push_str(&service.senders.metrics(&service.journal, Moment::now()));
+    (text, metrics).into_response()
 }
 
 /// An answer with a JSON body.

@@ -9,25 +9,25 @@
 //! a store's batch has a size of ours and not of the sender's. Every record gets a fresh id: queries
 //! are paged by it, and one that a sender gives may come twice.
 //!
-//! **Limits.** Frames of about [`FRAME_BYTES`]; the buffer that stays with each thread has no more
-//! than that, as a frame that has its size is taken out of it. A body is read to its end however
+//! **Limits.** Frames of about half a MiB (`frames`); the buffer that stays with each thread has no
+//! more than that, as a frame that has its size is taken out of it. A body is read to its end however
 //! many of its items are refused, as far as [`Items`] can tell them apart; how the refused are told,
 //! `rejected` says.
 
+mod frames;
 mod rejected;
 
 use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use gatelog_journal::{Appended, Journal};
-use gatelog_record::{AccessRecord, DecodeError, Flaws, RecordIds, Timestamp, wire};
+use gatelog_record::{AccessRecord, DecodeError, Flaws, RecordIds, Timestamp};
 
+use self::frames::Frames;
 use self::rejected::Rejected;
 use crate::decode::{self, Items};
+use crate::senders::{self, Moment, Senders, Sent};
 use crate::telemetry::IntakeMetrics;
-
-/// A frame is full when it has grown to this.
-const FRAME_BYTES: usize = 512 << 10;
 
 /// Takes bodies apart and appends their records.
 #[derive(Debug)]
@@ -41,10 +41,13 @@ pub struct Intake {
 pub struct Outcome {
     /// Records appended; they are acknowledged when all of `appended` have answered.
     pub accepted: u64,
+    /// Records that were in the journal already, also once all of `appended` have answered.
+    pub duplicates: u64,
     /// Items refused: their place in the body, counted from 0, and why. Of very many, the later
     /// ones are told as runs of neighbours.
     pub rejected: Vec<(u64, String)>,
-    /// The journal's answer, if there was something to append.
+    /// The journal's answers, if there was something to append or something repeated is not
+    /// durable yet.
     pub appended: Vec<Appended>,
 }
 
@@ -70,9 +73,39 @@ impl Intake {
     pub fn take(&self, journal: &Journal, body: &[u8]) -> gatelog_journal::Result<Outcome> {
         let (text, replaced) = decode::text(body);
         FRAME.with_borrow_mut(|buffer| {
-            let mut frames = Frames::new(buffer);
+            let mut frames = Frames::new(buffer, None);
             let mut outcome = self.read(&text, replaced, &mut frames);
-            outcome.appended = frames.append_to(journal)?;
+            outcome.appended = append(journal, &frames)?;
+            Ok(outcome)
+        })
+    }
+
+    /// Reads a body whose sender numbers its items, and appends the records that are new.
+    ///
+    /// # Errors
+    /// [`senders::Error`]; nothing was appended.
+    pub fn take_numbered(
+        &self,
+        journal: &Journal,
+        senders: &Senders,
+        sent: &Sent,
+        body: &[u8],
+    ) -> Result<Outcome, senders::Error> {
+        let (text, replaced) = decode::text(body);
+        FRAME.with_borrow_mut(|buffer| {
+            let mut frames = Frames::new(buffer, Some(sent));
+            let mut outcome = self.read(&text, replaced, &mut frames);
+            frames.finish();
+            let numbered = frames
+                .numbered(sent.first)
+                .ok_or_else(|| senders::Error::Overflow {
+                    first: sent.first,
+                    items: frames.items(),
+                })?;
+            let taken = senders.take(journal, sent, &numbered, Moment::now())?;
+            outcome.accepted = taken.accepted;
+            outcome.duplicates = taken.duplicates;
+            outcome.appended = taken.appended;
             Ok(outcome)
         })
     }
@@ -103,6 +136,7 @@ impl Intake {
                 Err(error) => {
                     self.metrics.rejected(&error);
                     rejected.push(index, &error);
+                    frames.refuse();
                 }
             }
             index += 1;
@@ -112,14 +146,18 @@ impl Intake {
         }
         Outcome {
             accepted,
+            duplicates: 0,
             rejected: rejected.into_entries(),
             appended: Vec::new(),
         }
     }
 
     /// Counts records whose frames are durable.
-    pub fn count_acknowledged(&self, records: u64) {
-        self.metrics.accepted.increment(records);
+    pub fn count_acknowledged(&self, outcome: &Outcome) {
+        self.metrics.accepted.increment(outcome.accepted);
+        if outcome.duplicates > 0 {
+            self.metrics.duplicates.increment(outcome.duplicates);
+        }
     }
 
     /// Gives the record what only the receiver knows.
@@ -137,60 +175,15 @@ impl Intake {
     }
 }
 
-/// The frames of a body while they are made.
-struct Frames<'b> {
-    /// Those that have their size, each with how many records it holds.
-    full: Vec<(Vec<u8>, u32)>,
-    /// The one being made, in the thread's buffer.
-    last: &'b mut Vec<u8>,
-    /// Records in the last.
-    records: u32,
-}
-
-impl<'b> Frames<'b> {
-    fn new(buffer: &'b mut Vec<u8>) -> Self {
-        buffer.clear();
-        Self {
-            full: Vec::new(),
-            last: buffer,
-            records: 0,
-        }
-    }
-
-    fn push(&mut self, record: &AccessRecord<'_>) {
-        if self.last.is_empty() {
-            wire::begin_batch(self.last);
-        }
-        wire::write_record(record, self.last);
-        self.records += 1;
-        if self.last.len() >= FRAME_BYTES {
-            let next = Vec::with_capacity(FRAME_BYTES + FRAME_BYTES / 8);
-            let full = std::mem::replace(self.last, next);
-            self.full.push((full, std::mem::take(&mut self.records)));
-        }
-    }
-
-    /// Appends all frames.
-    fn append_to(self, journal: &Journal) -> gatelog_journal::Result<Vec<Appended>> {
-        let last = (self.records > 0).then_some((self.last.as_slice(), self.records));
-        let frames = self.full.iter().map(|(bytes, n)| (bytes.as_slice(), *n));
-        if self.full.is_empty() {
-            append_all(journal, last.as_slice())
-        } else {
-            append_all(journal, &frames.chain(last).collect::<Vec<_>>())
-        }
-    }
-}
-
-/// Appends frames, each with how many records it holds: all of them or none.
-fn append_all(
-    journal: &Journal,
-    frames: &[(&[u8], u32)],
-) -> gatelog_journal::Result<Vec<Appended>> {
-    if frames.is_empty() {
-        return Ok(Vec::new());
-    }
-    Ok(vec![journal.append_all(frames)?])
+/// Appends the frames of a body: all of them or none.
+fn append(journal: &Journal, frames: &Frames<'_>) -> gatelog_journal::Result<Vec<Appended>> {
+    let mut all = frames.all();
+    let appended = match (all.next(), all.next()) {
+        (None, _) => return Ok(Vec::new()),
+        (Some((bytes, records)), None) => journal.append(bytes, records)?,
+        _ => journal.append_all(&frames.all().collect::<Vec<_>>())?,
+    };
+    Ok(vec![appended])
 }
 
 /// The time of day, to the microsecond.
@@ -227,30 +220,9 @@ pub fn reason(error: &DecodeError) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use gatelog_record::wire;
+
     use super::*;
-
-    fn record(path_bytes: usize) -> AccessRecord<'static> {
-        AccessRecord {
-            path: Some("x".repeat(path_bytes).into()),
-            ..AccessRecord::default()
-        }
-    }
-
-    #[test]
-    fn a_body_is_spread_over_frames_of_our_size_and_no_record_is_cut() {
-        let mut buffer = Vec::new();
-        let mut frames = Frames::new(&mut buffer);
-        for _ in 0..25 {
-            frames.push(&record(FRAME_BYTES / 10));
-        }
-        let counts: Vec<_> = frames.full.iter().map(|(_, records)| *records).collect();
-        assert_eq!((counts, frames.records), (vec![10, 10], 5));
-        let all = frames.full.iter().map(|(bytes, _)| bytes.as_slice());
-        for (frame, count) in all.chain([frames.last.as_slice()]).zip([10, 10, 5]) {
-            let records = wire::read_batch(frame).unwrap();
-            assert_eq!(records.filter_map(Result::ok).count(), count);
-        }
-    }
 
     #[test]
     fn a_body_that_does_not_fit_leaves_nothing_in_the_journal() {
@@ -263,7 +235,7 @@ mod tests {
         let journal = Journal::open(dir.path(), config).unwrap();
         let telemetry = crate::telemetry::Telemetry::default();
         let intake = Intake::new(1, IntakeMetrics::new(&telemetry));
-        let item = format!(r#"{{"path":"{}"}}"#, "x".repeat(FRAME_BYTES));
+        let item = format!(r#"{{"path":"{}"}}"#, "x".repeat(512 << 10));
         // The first of three would fit.
         let refused = intake.take(&journal, item.repeat(3).as_bytes());
         assert!(
@@ -276,22 +248,18 @@ mod tests {
     }
 
     #[test]
-    fn one_large_record_does_not_stay_with_the_thread() {
-        let mut buffer = Vec::new();
-        Frames::new(&mut buffer).push(&record(20 << 20));
-        assert!(buffer.capacity() < 1 << 20, "{} bytes", buffer.capacity());
-    }
-
-    #[test]
     fn every_record_gets_an_id_of_its_own_whatever_the_sender_gave() {
         let telemetry = crate::telemetry::Telemetry::default();
         let intake = Intake::new(1, IntakeMetrics::new(&telemetry));
         let item = r#"{"record_id":"019d1874-cca8-7000-8000-03ffffffffff","method":"GET"}"#;
         let mut buffer = Vec::new();
-        let mut frames = Frames::new(&mut buffer);
+        let mut frames = Frames::new(&mut buffer, None);
         let outcome = intake.read(&format!("{item}\n{item}"), false, &mut frames);
         assert_eq!(outcome.accepted, 2);
-        let records: Vec<_> = wire::read_batch(frames.last).unwrap().flatten().collect();
+        let records: Vec<_> = wire::read_batch(frames.all().next().unwrap().0)
+            .unwrap()
+            .flatten()
+            .collect();
         let ids: Vec<_> = records.iter().map(|record| record.record_id).collect();
         let given = gatelog_record::RecordId::parse("019d1874-cca8-7000-8000-03ffffffffff");
         assert!(ids[0].is_some() && ids[0] != ids[1], "{ids:?}");

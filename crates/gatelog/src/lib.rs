@@ -12,6 +12,7 @@ pub mod config;
 // Bytes in, records out.
 pub mod decode;
 pub mod intake;
+pub mod senders;
 
 // Records to where they are kept.
 pub mod dead_letter;

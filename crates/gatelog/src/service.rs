@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use gatelog_journal::Journal;
+use gatelog_journal::{Journal, Reader};
 use gatelog_store::Store;
 use gatelog_store::lake::{self, Lake};
 use gatelog_store::mysql::{DEFAULT_TABLE, Dsn, MysqlStore};
@@ -22,14 +22,17 @@ use crate::health::Health;
 use crate::intake::Intake;
 use crate::output::{self, Output};
 use crate::pipeline::Pipeline;
+use crate::senders::{self, Keeper, Senders};
 use crate::telemetry::{IntakeMetrics, Telemetry};
 
 /// What the handlers of requests work with.
 pub struct Service {
     /// Where accepted records go.
-    pub journal: Journal,
+    pub journal: Arc<Journal>,
     /// From bodies to frames.
     pub intake: Intake,
+    /// Which records are here already, and which never came.
+    pub senders: Arc<Senders>,
     /// The registry of metrics.
     pub telemetry: Telemetry,
     /// Every store, with how it is.
@@ -136,6 +139,7 @@ pub struct Running {
     service: Arc<Service>,
     pipelines: Vec<Pipeline>,
     outputs: Outputs,
+    keeper: Keeper,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
     stop_server: watch::Sender<bool>,
     stop_stores: watch::Sender<bool>,
@@ -159,7 +163,7 @@ pub async fn start_with_outputs(
     config: &Config,
     outputs: Vec<(Arc<dyn Output>, output::Settings)>,
 ) -> Result<Running, StartError> {
-    let journal = open_journal(config)?;
+    let journal = Arc::new(open_journal(config)?);
     let (stores, query_store) = stores(config)?;
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.map_err(io(format!("listen on {}", config.listen)))?;
@@ -169,12 +173,16 @@ pub async fn start_with_outputs(
     let telemetry = Telemetry::default();
     let stop_stores = watch::Sender::new(false);
     let dead_letters = open_dead_letters(config, &journal)?;
+    let senders_reader = journal
+        .reader(senders::READER)
+        .map_err(StartError::Journal)?;
     // Nothing is released before all readers are registered.
     let outputs = Outputs::register(outputs, &journal, &dead_letters, &telemetry)
         .map_err(StartError::Journal)?;
     let pipelines = start_pipelines(&stores, &journal, &dead_letters, &telemetry, &stop_stores)?;
     let outputs = outputs.start(&stop_stores);
     let outputs = outputs.map_err(io("start an output's thread"))?;
+    let (senders, keeper) = start_senders(config, &journal, senders_reader)?;
     let healths = pipelines
         .iter()
         .map(|pipeline| Arc::clone(&pipeline.health));
@@ -182,6 +190,7 @@ pub async fn start_with_outputs(
     let service = Arc::new(Service {
         journal,
         intake: Intake::new(random(), IntakeMetrics::new(&telemetry)),
+        senders,
         stores: stores.into_iter().zip(healths).collect(),
         outputs: outputs.states.clone(),
         dead_letters,
@@ -209,6 +218,7 @@ pub async fn start_with_outputs(
         service,
         pipelines,
         outputs,
+        keeper,
         server,
         stop_server,
         stop_stores,
@@ -274,6 +284,23 @@ fn start_pipelines(
     pipelines.map_err(io("start a store's thread"))
 }
 
+/// Looks up what senders have sent so far, and begins to keep it.
+fn start_senders(
+    config: &Config,
+    journal: &Arc<Journal>,
+    mut reader: Reader,
+) -> Result<(Arc<Senders>, Keeper), StartError> {
+    let senders = Arc::new(senders::restore(&config.data_dir, journal, &mut reader));
+    let keeper = Keeper::start(
+        config.data_dir.clone(),
+        Arc::clone(&senders),
+        Arc::clone(journal),
+        reader,
+        config.journal.max_bytes.as_u64(),
+    );
+    Ok((senders, keeper.map_err(io("start a thread"))?))
+}
+
 impl Running {
     /// Ends it in the order of the flow: no new requests, those under way answered, the stores
     /// drained as far as they manage, the journal closed.
@@ -285,8 +312,9 @@ impl Running {
             Err(_) => tracing::error!("the server ended in a panic"),
         }
         self.stop_stores.send_replace(true);
-        let (pipelines, outputs) = (self.pipelines, self.outputs);
+        let (pipelines, outputs, keeper) = (self.pipelines, self.outputs, self.keeper);
         let joined = tokio::task::spawn_blocking(move || {
+            keeper.stop();
             for pipeline in pipelines {
                 pipeline.join();
             }

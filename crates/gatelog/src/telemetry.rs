@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | `gatelog_ingest_requests_total` | `status` | answers of `POST /ingest` |
 //! | `gatelog_records_accepted_total` | | records acknowledged |
+//! | `gatelog_records_duplicate_total` | | records that their sender repeated |
 //! | `gatelog_records_rejected_total` | `reason` | items that are no records |
 //! | `gatelog_records_flawed_total` | `flaw` | records kept although something was odd |
 //! | `gatelog_journal_bytes` | | bytes the journal holds |
@@ -22,6 +23,12 @@
 //! | `gatelog_dead_letter_dropped_total` | `reader`, `reason` | records that are not even kept there |
 //! | `gatelog_frames_unreadable_total` | `reader` | frames put aside as they cannot be decoded |
 //! | `gatelog_journal_damaged_bytes_total` | `reader` | bytes damaged on disk and passed over |
+//! | `gatelog_sender_received_total` | `sender`, `boot`, `worker` | numbers whose records were taken |
+//! | `gatelog_sender_missing` | the same | numbers that have not come |
+//! | `gatelog_sender_dropped_total` | the same | records that the sender says it has dropped |
+//! | `gatelog_sender_duplicates_total` | the same | records that came again |
+//!
+//! The metrics of senders are made anew for each answer (`senders`), so those of forgotten ones go.
 //!
 //! **Log.** One line per event, readable alone and with its fields; never a record's contents.
 
@@ -53,7 +60,7 @@ impl std::fmt::Debug for Telemetry {
 const METADATA: Metadata<'_> = Metadata::new("gatelog", MetricLevel::INFO, None);
 
 /// Help texts, by name.
-const HELP: [(&str, &str); 18] = [
+const HELP: [(&str, &str); 19] = [
     (
         "gatelog_ingest_requests_total",
         "Answers of POST /ingest, by status.",
@@ -61,6 +68,10 @@ const HELP: [(&str, &str); 18] = [
     (
         "gatelog_records_accepted_total",
         "Records that were acknowledged.",
+    ),
+    (
+        "gatelog_records_duplicate_total",
+        "Records that their sender repeated and that were here already.",
     ),
     (
         "gatelog_records_rejected_total",
@@ -175,6 +186,8 @@ fn key(name: &'static str, label: Option<(&'static str, String)>) -> Key {
 pub struct IntakeMetrics {
     /// Records that are durable.
     pub accepted: Counter,
+    /// Records that were durable before they came.
+    pub duplicates: Counter,
     rejected: Vec<(&'static str, Counter)>,
     flaws: Vec<(Flaws, Counter)>,
 }
@@ -198,6 +211,7 @@ impl IntakeMetrics {
         });
         Self {
             accepted: telemetry.counter("gatelog_records_accepted_total", None),
+            duplicates: telemetry.counter("gatelog_records_duplicate_total", None),
             rejected: rejected.into(),
             flaws: flaws.into(),
         }

@@ -1,8 +1,10 @@
 //! `POST /ingest`: records in, acknowledged when they are on disk.
 //!
-//! **Answers.** 200 `{"accepted":n}`, with `"rejected":[{"index":i,"error":"…"}]` where items were
-//! refused; 400 in that shape when all were; 413 too large; 415 an unknown `Content-Encoding`; 503
-//! with `Retry-After` when the journal is full or cannot be written.
+//! **Answers.** 200 `{"accepted":n}`, with `"duplicates":d` where records were here already (of a
+//! sender that numbers them: [`headers`](crate::senders::headers)), and
+//! `"rejected":[{"index":i,"error":"…"}]` where items were refused; 400 in that shape when all were,
+//! and where the headers of the numbers are malformed; 413 too large; 415 an unknown
+//! `Content-Encoding`; 503 with `Retry-After` when the journal is full or cannot be written.
 //!
 //! **Limits.** Bodies above [`LARGE_BYTES`] share [`ROOM_MEBIBYTES`] of memory; who finds no room
 //! within [`ROOM_TIMEOUT`] is answered 503. [`LARGE_AT_ONCE`] of them are decompressed and decoded
@@ -22,6 +24,8 @@ use tokio::sync::SemaphorePermit;
 
 use crate::decode::{InflateError, inflate};
 use crate::intake::Outcome;
+use crate::senders::headers::{self, HeaderError};
+use crate::senders::{self, Sent};
 use crate::service::Service;
 
 /// Bodies above this, or compressed, are decoded outside the async threads.
@@ -58,6 +62,7 @@ where
     B: Body<Data = Bytes, Error: Display> + Unpin,
 {
     let limit = service.limits.body_bytes;
+    let sent = headers::read(headers)?;
     let encoding = match headers
         .get(header::CONTENT_ENCODING)
         .map(HeaderValue::to_str)
@@ -82,15 +87,15 @@ where
         Err(_) => return Err(Refusal::Slow),
     };
     let mut outcome = if small && encoding.is_none() {
-        service.intake.take(&service.journal, &body)?
+        take(service, sent.as_ref(), &body)?
     } else {
-        take_large(service, encoding, body).await?
+        take_large(service, encoding, sent, body).await?
     };
     drop(room);
     for appended in outcome.appended.drain(..) {
         appended.await?;
     }
-    service.intake.count_acknowledged(outcome.accepted);
+    service.intake.count_acknowledged(&outcome);
     Ok(outcome)
 }
 
@@ -143,10 +148,25 @@ where
     }
 }
 
+/// Decodes a body and appends its records.
+fn take(service: &Service, sent: Option<&Sent>, body: &[u8]) -> Result<Outcome, Refusal> {
+    let Service {
+        intake,
+        journal,
+        senders,
+        ..
+    } = service;
+    match sent {
+        None => Ok(intake.take(journal, body)?),
+        Some(sent) => Ok(intake.take_numbered(journal, senders, sent, body)?),
+    }
+}
+
 /// Decompresses and decodes on a thread that may block.
 async fn take_large(
     service: &Arc<Service>,
     encoding: Option<&str>,
+    sent: Option<Sent>,
     body: Bytes,
 ) -> Result<Outcome, Refusal> {
     let Ok(_place) = service.decoders.acquire().await else {
@@ -157,9 +177,8 @@ async fn take_large(
     let task = tokio::task::spawn_blocking(move || -> Result<Outcome, Refusal> {
         let limit = service.limits.decompressed_bytes;
         let inflated = inflate(encoding.as_deref(), &body, limit)?;
-        Ok(service
-            .intake
-            .take(&service.journal, inflated.as_deref().unwrap_or(&body))?)
+        let body = inflated.as_deref().unwrap_or(&body);
+        take(&service, sent.as_ref(), body)
     });
     match task.await {
         Ok(outcome) => outcome,
@@ -176,8 +195,25 @@ enum Refusal {
     Busy,
     Slow,
     Unreadable(String),
+    Headers(HeaderError),
     Inflate(InflateError),
+    Numbers(senders::Error),
     Journal(JournalError),
+}
+
+impl From<HeaderError> for Refusal {
+    fn from(error: HeaderError) -> Self {
+        Self::Headers(error)
+    }
+}
+
+impl From<senders::Error> for Refusal {
+    fn from(error: senders::Error) -> Self {
+        match error {
+            senders::Error::Journal(error) => Self::Journal(error),
+            error => Self::Numbers(error),
+        }
+    }
 }
 
 impl From<InflateError> for Refusal {
@@ -211,6 +247,14 @@ impl Refusal {
                 "too many large bodies are being read".to_owned(),
             ),
             Self::Unreadable(reason) => (StatusCode::BAD_REQUEST, reason.clone()),
+            Self::Headers(error) => (StatusCode::BAD_REQUEST, error.to_string()),
+            Self::Numbers(error) => (
+                match error {
+                    senders::Error::Overflow { .. } => StatusCode::BAD_REQUEST,
+                    _ => StatusCode::SERVICE_UNAVAILABLE,
+                },
+                error.to_string(),
+            ),
             Self::Inflate(error) => (
                 match error {
                     InflateError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -226,7 +270,9 @@ impl Refusal {
         body.push('}');
         let mut response = super::json(status, body);
         let seconds = match self {
-            Self::Busy | Self::Journal(JournalError::Overloaded { .. }) => Some("1"),
+            Self::Busy
+            | Self::Numbers(senders::Error::Crowded)
+            | Self::Journal(JournalError::Overloaded { .. }) => Some("1"),
             Self::Journal(JournalError::Full { .. }) => Some("5"),
             Self::Journal(_) => Some("30"),
             _ => None,
@@ -241,12 +287,17 @@ impl Refusal {
 }
 
 fn acknowledged(outcome: &Outcome) -> Response {
-    let status = if outcome.accepted == 0 && !outcome.rejected.is_empty() {
+    let taken = outcome.accepted + outcome.duplicates;
+    let status = if taken == 0 && !outcome.rejected.is_empty() {
         StatusCode::BAD_REQUEST
     } else {
         StatusCode::OK
     };
     let mut body = format!("{{\"accepted\":{}", outcome.accepted);
+    if outcome.duplicates > 0 {
+        body.push_str(",\"duplicates\":");
+        body.push_str(&outcome.duplicates.to_string());
+    }
     let mut separator = ",\"rejected\":[";
     for (index, error) in &outcome.rejected {
         body.push_str(separator);

@@ -62,6 +62,18 @@ fn send(envoy: &Envoy) -> BTreeMap<String, u16> {
     sent
 }
 
+/// The plugin numbers its records: each of them came, and none again.
+fn every_number_came(gatelog: &Gatelog, requests: usize) {
+    let (_, senders) = gatelog.get("/senders").unwrap();
+    let senders: Value = serde_json::from_str(&senders).unwrap();
+    let workers = senders["senders"].as_array().unwrap();
+    let sum = |key: &str| -> u64 { workers.iter().map(|w| w[key].as_u64().unwrap()).sum() };
+    assert_eq!(sum("received"), requests as u64, "{senders}");
+    for key in ["missing", "awaited", "in_flight", "dropped", "duplicates"] {
+        assert_eq!(sum(key), 0, "{key}: {senders}");
+    }
+}
+
 /// Requests through Envoy; exactly as many rows, each with what Envoy's own logger printed.
 fn every_request_is_a_row(setup: &Setup) -> Gatelog {
     let gatelog = setup.start().unwrap();
@@ -130,6 +142,7 @@ fn every_request_is_a_row(setup: &Setup) -> Gatelog {
             "{line}"
         );
     }
+    every_number_came(&gatelog, sent.len());
     let (_, metrics) = gatelog.get("/metrics").unwrap();
     let accepted = format!("gatelog_records_accepted_total {}\n", sent.len());
     assert!(metrics.contains(&accepted), "{accepted} in {metrics}");

@@ -13,6 +13,8 @@ mod ingest;
 #[cfg(test)]
 mod query;
 #[cfg(test)]
+mod senders;
+#[cfg(test)]
 mod service;
 #[cfg(test)]
 mod telemetry;

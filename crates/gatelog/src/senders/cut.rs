@@ -1,0 +1,207 @@
+//! Frames without the records that are known already.
+
+use gatelog_record::WireError;
+use gatelog_record::wire::{self, Item, Origin, Stream};
+
+use super::numbers::Run;
+
+/// A frame of a body, ready to be appended.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// A batch with an origin.
+    pub bytes: &'a [u8],
+    /// How many records it holds.
+    pub records: u32,
+    /// Numbers of its items.
+    pub numbers: Run,
+}
+
+/// A frame made of a part of another one.
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub(super) bytes: Vec<u8>,
+    pub(super) records: u32,
+    pub(super) numbers: Run,
+}
+
+/// The pieces of a frame that have these numbers, which are in order. Those without a record are
+/// left out.
+pub(super) fn cut(
+    frame: &Frame<'_>,
+    stream: Stream<'_>,
+    wanted: &[Run],
+) -> Result<Vec<Piece>, WireError> {
+    let mut pieces = Vec::new();
+    let mut number = frame.numbers.start;
+    let mut items = wire::items(frame.bytes)?;
+    // A record that lies behind the piece at hand.
+    let mut held = None;
+    for run in wanted {
+        let run = run.and(frame.numbers);
+        if run.is_empty() {
+            continue;
+        }
+        let mut piece = Draft::new(stream, run);
+        while let Some((at, record)) = held.take().map_or_else(
+            || next_record(&mut items, &mut number),
+            |held| Ok(Some(held)),
+        )? {
+            if at >= run.end {
+                held = Some((at, record));
+                break;
+            }
+            if at >= run.start {
+                piece.push(at, record);
+            }
+        }
+        pieces.extend(piece.finish());
+    }
+    Ok(pieces)
+}
+
+/// The next record and its number. `number` is that of the next item.
+fn next_record<'a>(
+    items: &mut wire::Items<'a>,
+    number: &mut u64,
+) -> Result<Option<(u64, &'a [u8])>, WireError> {
+    for item in items {
+        match item? {
+            Item::Refused(count) => *number = number.saturating_add(count),
+            Item::Record(bytes) => {
+                let at = *number;
+                *number = number.saturating_add(1);
+                return Ok(Some((at, bytes)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// A piece being made.
+struct Draft {
+    bytes: Vec<u8>,
+    records: u32,
+    numbers: Run,
+    /// Number of the item that would come next.
+    next: u64,
+}
+
+impl Draft {
+    fn new(stream: Stream<'_>, numbers: Run) -> Self {
+        let mut bytes = Vec::new();
+        let origin = Origin {
+            stream,
+            first: numbers.start,
+            items: items_of(numbers),
+        };
+        wire::begin_batch_from(&origin, &mut bytes);
+        Self {
+            bytes,
+            records: 0,
+            numbers,
+            next: numbers.start,
+        }
+    }
+
+    fn push(&mut self, number: u64, record: &[u8]) {
+        self.skip_to(number);
+        self.bytes.extend_from_slice(record);
+        self.records += 1;
+        self.next = number.saturating_add(1);
+    }
+
+    /// Items that are no records lie before this number.
+    fn skip_to(&mut self, number: u64) {
+        let refused = items_of(Run::new(self.next, number));
+        if refused > 0 {
+            wire::write_refused(refused, &mut self.bytes);
+        }
+    }
+
+    fn finish(mut self) -> Option<Piece> {
+        self.skip_to(self.numbers.end);
+        (self.records > 0).then_some(Piece {
+            bytes: self.bytes,
+            records: self.records,
+            numbers: self.numbers,
+        })
+    }
+}
+
+/// How many items a frame with these numbers has.
+fn items_of(numbers: Run) -> u32 {
+    u32::try_from(numbers.len()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use gatelog_record::{AccessRecord, Timestamp, standard};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const STREAM: Stream<'_> = Stream::Key { key: "k" };
+
+    /// Numbers of the records in a batch, as its origin and its refused items tell them; the record
+    /// with a number has that number in it.
+    fn numbers_in(batch: &[u8]) -> Vec<u64> {
+        let origin = wire::read_origin(batch).unwrap().unwrap();
+        let (mut number, mut numbers) = (origin.first, Vec::new());
+        let mut records = wire::read_batch(batch).unwrap();
+        for item in wire::items(batch).unwrap() {
+            match item.unwrap() {
+                Item::Refused(count) => number += count,
+                Item::Record(_) => {
+                    let record = records.next().unwrap().unwrap();
+                    assert_eq!(record, record_with(number));
+                    numbers.push(number);
+                    number += 1;
+                }
+            }
+        }
+        assert_eq!(number, origin.first + u64::from(origin.items));
+        numbers
+    }
+
+    fn record_with(number: u64) -> AccessRecord<'static> {
+        standard::record(number, Timestamp::EPOCH)
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_have_what_was_wanted(
+            taken in prop::collection::vec(any::<bool>(), 1..60),
+            first in 0u64..50,
+            wanted in prop::collection::vec((1u64..10, 1u64..10), 0..8),
+        ) {
+            let mut draft = Draft::new(STREAM, Run::new(first, first + taken.len() as u64));
+            let mut record = Vec::new();
+            for (index, taken) in taken.iter().enumerate() {
+                if *taken {
+                    let number = first + index as u64;
+                    record.clear();
+                    wire::write_record(&record_with(number), &mut record);
+                    draft.push(number, &record);
+                }
+            }
+            let Some(whole) = draft.finish() else { return Ok(()) };
+            let frame = Frame { bytes: &whole.bytes, records: whole.records, numbers: whole.numbers };
+            let mut runs = Vec::new();
+            let mut end = 0;
+            for (gap, length) in wanted {
+                runs.push(Run::new(end + gap, end + gap + length));
+                end += gap + length;
+            }
+            let pieces = cut(&frame, STREAM, &runs).unwrap();
+            let mut found = Vec::new();
+            for piece in &pieces {
+                let numbers = numbers_in(&piece.bytes);
+                prop_assert!(!numbers.is_empty() && numbers.len() == piece.records as usize);
+                found.extend(numbers);
+            }
+            let is_wanted = |number: &u64| runs.iter().any(|run| (run.start..run.end).contains(number));
+            let expected: Vec<u64> = numbers_in(&whole.bytes).into_iter().filter(is_wanted).collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

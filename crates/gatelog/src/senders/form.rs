@@ -1,0 +1,205 @@
+//! The form in which a checkpoint has what is known of a stream.
+//!
+//! All numbers are little endian:
+//!
+//! ```text
+//! stream  = 1(u8) text sender, text boot, text worker, used(u64) numbers ledger
+//!         | 2(u8) text key, used(u64) numbers
+//! text    = length(u16) bytes
+//! numbers = floor(u64) runs(u32) (start(u64) end(u64))*
+//! ledger  = received highest counted_from duplicates beyond_window dropped (u64 each)
+//!           first_seen last_seen (i64, microseconds)
+//!           gaps(u32) (start(u64) end(u64) noticed(i64))*
+//! ```
+
+use gatelog_record::{Timestamp, wire};
+
+use super::Name;
+use super::gaps::{Gap, Gaps};
+use super::ledger::Ledger;
+use super::numbers::{Numbers, Run};
+use super::stream::State;
+
+/// In place of a stream, behind the last one.
+pub(super) const END: u8 = 0;
+
+const WORKER: u8 = 1;
+const KEY: u8 = 2;
+
+fn put(number: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
+fn put_count(count: usize, out: &mut Vec<u8>) {
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    out.extend_from_slice(&count.to_le_bytes());
+}
+
+fn put_text(text: &str, out: &mut Vec<u8>) {
+    // Names are bounded far below.
+    let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn put_time(time: Timestamp, out: &mut Vec<u8>) {
+    out.extend_from_slice(&time.micros().to_le_bytes());
+}
+
+/// Appends a stream.
+pub(super) fn put_stream<T>(name: &Name, used: u64, state: &State<T>, out: &mut Vec<u8>) {
+    match name.stream() {
+        wire::Stream::Worker {
+            sender,
+            boot,
+            worker,
+        } => {
+            out.push(WORKER);
+            for text in [sender, boot, worker] {
+                put_text(text, out);
+            }
+        }
+        wire::Stream::Key { key } => {
+            out.push(KEY);
+            put_text(key, out);
+        }
+    }
+    put(used, out);
+    put(state.durable.floor(), out);
+    put_count(state.durable.runs().len(), out);
+    for run in state.durable.runs() {
+        put(run.start, out);
+        put(run.end, out);
+    }
+    if let Some(ledger) = &state.ledger {
+        put_ledger(ledger, out);
+    }
+}
+
+fn put_ledger(ledger: &Ledger, out: &mut Vec<u8>) {
+    for number in [
+        ledger.received,
+        ledger.highest,
+        ledger.counted_from,
+        ledger.duplicates,
+        ledger.beyond_window,
+        ledger.dropped,
+    ] {
+        put(number, out);
+    }
+    put_time(ledger.first_seen, out);
+    put_time(ledger.last_seen, out);
+    put_count(ledger.gaps.list().len(), out);
+    for gap in ledger.gaps.list() {
+        put(gap.run.start, out);
+        put(gap.run.end, out);
+        put_time(gap.noticed, out);
+    }
+}
+
+/// A stream read back.
+pub(super) struct Restored {
+    pub(super) name: Name,
+    pub(super) used: u64,
+    pub(super) durable: Numbers,
+    pub(super) ledger: Option<Ledger>,
+}
+
+/// What is left to be read.
+pub(super) struct Input<'a>(&'a [u8]);
+
+impl<'a> Input<'a> {
+    /// All of these bytes.
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (array, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*array)
+    }
+
+    pub(super) fn byte(&mut self) -> Option<u8> {
+        self.array().map(|[byte]| byte)
+    }
+
+    pub(super) fn number(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    pub(super) fn count(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    fn time(&mut self) -> Option<Timestamp> {
+        let micros = i64::from_le_bytes(self.array()?);
+        Some(Timestamp::from_micros(micros))
+    }
+
+    fn text(&mut self) -> Option<&'a str> {
+        let length = u16::from_le_bytes(self.array()?);
+        let (text, rest) = self.0.split_at_checked(length.into())?;
+        self.0 = rest;
+        std::str::from_utf8(text).ok()
+    }
+
+    fn run(&mut self) -> Option<Run> {
+        Some(Run::new(self.number()?, self.number()?))
+    }
+
+    /// The next stream; an inner `None` behind the last one.
+    #[expect(clippy::option_option, reason = "damage, the end, a stream")]
+    pub(super) fn stream(&mut self) -> Option<Option<Restored>> {
+        let kind = self.byte()?;
+        let stream = match kind {
+            END => return self.0.is_empty().then_some(None),
+            WORKER => wire::Stream::Worker {
+                sender: self.text()?,
+                boot: self.text()?,
+                worker: self.text()?,
+            },
+            KEY => wire::Stream::Key { key: self.text()? },
+            _ => return None,
+        };
+        let name = Name::new(stream)?;
+        let used = self.number()?;
+        let floor = self.number()?;
+        let runs = (0..self.count()?)
+            .map(|_| self.run())
+            .collect::<Option<_>>()?;
+        let durable = Numbers::from_runs(floor, runs)?;
+        let ledger = if kind == WORKER {
+            Some(self.ledger()?)
+        } else {
+            None
+        };
+        Some(Some(Restored {
+            name,
+            used,
+            durable,
+            ledger,
+        }))
+    }
+
+    fn ledger(&mut self) -> Option<Ledger> {
+        let mut ledger = Ledger::new(0, Timestamp::EPOCH);
+        ledger.received = self.number()?;
+        ledger.highest = self.number()?;
+        ledger.counted_from = self.number()?;
+        ledger.duplicates = self.number()?;
+        ledger.beyond_window = self.number()?;
+        ledger.dropped = self.number()?;
+        ledger.first_seen = self.time()?;
+        ledger.last_seen = self.time()?;
+        let gaps = (0..self.count()?).map(|_| {
+            Some(Gap {
+                run: self.run()?,
+                noticed: self.time()?,
+                since: None,
+            })
+        });
+        ledger.gaps = Gaps::from_list(gaps.collect::<Option<_>>()?);
+        (ledger.counted_from <= ledger.highest).then_some(ledger)
+    }
+}

@@ -179,7 +179,7 @@ mod tests {
             Keeper::start(data_dir, senders, Arc::clone(&journal), reader, 8 << 20).unwrap();
         let frame = vec![0; 1 << 20];
         for number in 0..40 {
-            wait::until("room in the journal", Duration::from_secs(20), || {
+            wait::until("room in the journal", Duration::from_mins(1), || {
                 journal.append(&frame, 1).map(drop)
             })
             .unwrap_or_else(|error| panic!("{number}: {error}"));

@@ -271,12 +271,10 @@ impl Store for Lake {
                 })
                 .collect();
             if !without_id.is_empty() {
-                letters
-                    .keep(&without_id)
-                    .map_err(|source| Error::Letters {
-                        store: NAME,
-                        source,
-                    })?;
+                letters.keep(&without_id).map_err(|source| Error::Letters {
+                    store: NAME,
+                    source,
+                })?;
                 gatelog_failpoint::pass("lake.letter_written");
             }
             let mut changed = self.shared.changed.subscribe();

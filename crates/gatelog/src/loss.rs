@@ -86,7 +86,8 @@ impl Losses {
             "frames of the journal cannot be decoded; they are put aside as they are"
         );
         self.unreadable_frames.increment(count);
-        self.health.warn(|warnings| warnings.unreadable_frames += count);
+        self.health
+            .warn(|warnings| warnings.unreadable_frames += count);
         self.drop_records(dropped, Dropped::Full);
         self.counted = last.position;
         Ok(())
@@ -122,6 +123,7 @@ impl Losses {
             Dropped::Full => self.dropped_full.increment(records),
             Dropped::Unwritable => self.dropped_unwritable.increment(records),
         }
-        self.health.warn(|warnings| warnings.letters_dropped += records);
+        self.health
+            .warn(|warnings| warnings.letters_dropped += records);
     }
 }

@@ -94,7 +94,10 @@ impl LetterFile {
         }
         state.repair = None;
         if length >= self.file_bytes {
-            fs::rename(&path, self.path(Some(self.numbers()?.last().map_or(1, |last| last + 1))))?;
+            fs::rename(
+                &path,
+                self.path(Some(self.numbers()?.last().map_or(1, |last| last + 1))),
+            )?;
             gatelog_failpoint::pass("dead_letter.rotated");
             file = OpenOptions::new().create(true).append(true).open(&path)?;
             length = 0;
@@ -103,7 +106,13 @@ impl LetterFile {
             .and_then(|()| file.write_all(bytes))
             .and_then(|()| gatelog_failpoint::disk("dead_letter.sync"))
             .and_then(|()| file.sync_data())
-            .and_then(|()| if length == 0 { self.room.sync() } else { Ok(()) });
+            .and_then(|()| {
+                if length == 0 {
+                    self.room.sync()
+                } else {
+                    Ok(())
+                }
+            });
         if let Err(error) = written {
             // Half a line would spoil the next one, and a whole one would be there twice.
             if file.set_len(length).is_err() {

@@ -52,7 +52,12 @@ impl Origin {
         out.push_str("}\n");
     }
 
-    pub(super) fn write_frame(&self, frame: &UnreadableFrame<'_>, now: Timestamp, out: &mut String) {
+    pub(super) fn write_frame(
+        &self,
+        frame: &UnreadableFrame<'_>,
+        now: Timestamp,
+        out: &mut String,
+    ) {
         out.push('{');
         self.write_keys(&frame.reason, frame.position, now, out);
         // Writing to a text does not fail.

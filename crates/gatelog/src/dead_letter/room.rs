@@ -61,7 +61,9 @@ impl Room {
     /// is no, unless that was a moment ago.
     pub(super) fn fits(&self, used: &mut Used, bytes: usize) -> io::Result<bool> {
         let bytes = bytes as u64;
-        if used.bytes.saturating_add(bytes) > self.max_bytes && used.counted.elapsed() >= self.recount {
+        if used.bytes.saturating_add(bytes) > self.max_bytes
+            && used.counted.elapsed() >= self.recount
+        {
             used.bytes = count(&self.dir)?;
             used.counted = Instant::now();
         }

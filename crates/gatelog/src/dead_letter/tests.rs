@@ -96,7 +96,13 @@ impl Fixture {
 #[test]
 fn a_line_is_a_record_again() {
     let fixture = Fixture::new(10_000);
-    assert_eq!(fixture.keep([7]), Kept { kept: 1, dropped: 0 });
+    assert_eq!(
+        fixture.keep([7]),
+        Kept {
+            kept: 1,
+            dropped: 0
+        }
+    );
     let line = fs::read_to_string(fixture.path("mysql.ndjson")).unwrap();
     let (read, _) = json::read(&line).unwrap();
     assert_eq!(read.trace_id, fixture.record.trace_id);
@@ -122,7 +128,10 @@ fn a_frame_comes_back_from_its_line() {
     let line = fs::read_to_string(fixture.path("mysql.frames")).unwrap();
     let line: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(line["frame"], "CQD/Cg==");
-    assert_eq!((&line["records"], &line["dead_letter_position"]), (&3.into(), &5.into()));
+    assert_eq!(
+        (&line["records"], &line["dead_letter_position"]),
+        (&3.into(), &5.into())
+    );
     fixture.letter.cut_behind(Position::new(4)).unwrap();
     assert_eq!(fixture.bytes_on_disk(), 0);
 }
@@ -136,9 +145,17 @@ fn all_files_together_stay_below_the_cap() {
     };
     let room = 6000 / line;
     assert_eq!(fixture.keep(2..100).kept, room - 1);
-    assert_eq!(fixture.keep([100]), Kept { kept: 0, dropped: 1 });
+    assert_eq!(
+        fixture.keep([100]),
+        Kept {
+            kept: 0,
+            dropped: 1
+        }
+    );
     let other = fixture.letters.of_output("loggly", "output-loggly");
-    let kept = other.keep([letter(&fixture.record, 1)].into_iter(), NOW).unwrap();
+    let kept = other
+        .keep([letter(&fixture.record, 1)].into_iter(), NOW)
+        .unwrap();
     assert_eq!(kept.dropped, 1);
     assert!(fixture.bytes_on_disk() <= 6000);
     assert_eq!(fixture.letters.used_bytes(), fixture.bytes_on_disk());

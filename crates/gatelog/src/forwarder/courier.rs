@@ -47,7 +47,9 @@ pub(super) struct Courier {
 
 impl std::fmt::Debug for Courier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Courier").field("tail", &self.tail).finish_non_exhaustive()
+        f.debug_struct("Courier")
+            .field("tail", &self.tail)
+            .finish_non_exhaustive()
     }
 }
 
@@ -151,7 +153,9 @@ impl Courier {
 
     /// About how many bytes of frames have the records of a full batch.
     fn full_bytes(&self) -> u64 {
-        let batch = self.record_bytes.saturating_mul(self.settings.max_batch_records as u64);
+        let batch = self
+            .record_bytes
+            .saturating_mul(self.settings.max_batch_records as u64);
         batch.min(CHUNK_BYTES as u64)
     }
 
@@ -379,7 +383,7 @@ impl Delivery<'_, '_> {
         let end = self.chunk.ends.get(index).copied();
         let end = end.unwrap_or(Position::new(u64::MAX));
         if news.wait_for(|passed| *passed >= end).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

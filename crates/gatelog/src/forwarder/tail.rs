@@ -169,9 +169,9 @@ impl Tail {
     }
 
     /// Puts records of a chunk aside that the receiver refuses, durably. Nothing is passed by it.
-    pub(super) fn refuse<'c>(
+    pub(super) fn refuse(
         &self,
-        chunk: &Wanted<'c>,
+        chunk: &Wanted<'_>,
         refused: &[(usize, &str)],
     ) -> std::io::Result<Kept> {
         // Under the lock, so that letters of the watcher do not come between.
@@ -284,7 +284,10 @@ impl Tail {
     }
 
     fn is_too_old(&self, waiting: &Wanted<'_>) -> bool {
-        let received = waiting.records.first().and_then(|oldest| oldest.receive_time);
+        let received = waiting
+            .records
+            .first()
+            .and_then(|oldest| oldest.receive_time);
         let age = received.map_or(0, |received| intake::now().micros() - received.micros());
         u128::try_from(age).is_ok_and(|micros| micros > self.max_backlog.age.as_micros())
     }
@@ -296,7 +299,9 @@ impl Tail {
     }
 
     fn store_when(&self, state: &mut State, age: Duration) {
-        let due = state.unstored_since.is_some_and(|since| since.elapsed() >= age);
+        let due = state
+            .unstored_since
+            .is_some_and(|since| since.elapsed() >= age);
         if !due {
             return;
         }

@@ -74,8 +74,16 @@ mod tests {
         assert_eq!(decoded.records.len(), 4);
         let ends = [(2, Position::new(1)), (4, Position::new(4))];
         assert_eq!(decoded.ends, ends);
-        let unreadable: Vec<_> = decoded.unreadable.iter().map(|frame| frame.payload).collect();
+        let unreadable: Vec<_> = decoded
+            .unreadable
+            .iter()
+            .map(|frame| frame.payload)
+            .collect();
         assert_eq!(unreadable, [&bad[..], &newer[..]]);
-        assert!(decoded.unreadable[1].reason.contains('9'), "{:?}", decoded.unreadable[1]);
+        assert!(
+            decoded.unreadable[1].reason.contains('9'),
+            "{:?}",
+            decoded.unreadable[1]
+        );
     }
 }

@@ -39,7 +39,9 @@ impl<'b> BatchLetters<'b> {
 
     /// What became of all of them.
     pub(super) fn kept(self) -> Kept {
-        self.kept.into_inner().unwrap_or_else(PoisonError::into_inner)
+        self.kept
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

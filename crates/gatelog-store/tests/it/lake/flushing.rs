@@ -8,8 +8,8 @@ use gatelog_store::lake::Config;
 use gatelog_store::{Query, Store as _};
 use gatelog_testkit::wait;
 
-use crate::letters::Taking as _;
 use super::{Fixture, NOON, records};
+use crate::letters::Taking as _;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use gatelog_store::{Error, Paging, Query, Store};
 use gatelog_testkit::mariadb::MariaDb;
 
-use crate::letters::Taking as _;
 use super::{JOURNAL, block_on, count, runtime, server, standard_records, store};
+use crate::letters::Taking as _;
 
 fn unavailable<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
     match result {

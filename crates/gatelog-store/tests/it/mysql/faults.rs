@@ -24,8 +24,11 @@ fn count(server: &MariaDb, database: &str) -> String {
     rows.unwrap()[0][0].clone().unwrap()
 }
 
-fn refused_write(result: Result<Vec<Rejected>, Error>) {
-    assert!(matches!(result, Err(Error::Unavailable { .. })), "{result:?}");
+fn refused_write(result: &Result<Vec<Rejected>, Error>) {
+    assert!(
+        matches!(result, Err(Error::Unavailable { .. })),
+        "{result:?}"
+    );
 }
 
 #[test]
@@ -37,7 +40,7 @@ fn a_commit_whose_answer_was_lost_is_recognised() {
     // Of the first commit of a journal, and of a later one.
     for (end, rows) in [(10, "10"), (20, "20")] {
         proxy.cut_at("COMMIT", Cut::Answer, 1);
-        refused_write(runtime.block_on(store.take(&records, end)));
+        refused_write(&runtime.block_on(store.take(&records, end)));
         assert_eq!(runtime.block_on(store.open(JOURNAL)).unwrap(), Some(end));
         assert_eq!(count(server(), "lost_answer"), rows);
     }
@@ -52,7 +55,7 @@ fn a_commit_that_was_lost_itself_is_not_taken_for_done() {
     assert_eq!(runtime.block_on(store.open(JOURNAL)).unwrap(), None);
     for (before, end) in [(None, 10), (Some(10), 20)] {
         proxy.cut_at("COMMIT", Cut::Before, 1);
-        refused_write(runtime.block_on(store.take(&records, end)));
+        refused_write(&runtime.block_on(store.take(&records, end)));
         assert_eq!(runtime.block_on(store.open(JOURNAL)).unwrap(), before);
         runtime.block_on(store.take(&records, end)).unwrap();
     }
@@ -70,7 +73,7 @@ fn a_commit_that_arrives_late_is_waited_for() {
     runtime.block_on(store.open(JOURNAL)).unwrap();
     for (end, rows) in [(10, "10"), (20, "20")] {
         proxy.cut_at("COMMIT", Cut::Hang, 1);
-        refused_write(runtime.block_on(store.take(&records, end)));
+        refused_write(&runtime.block_on(store.take(&records, end)));
         // The position is asked for while the transaction is open, on another way.
         let position = std::thread::scope(|scope| {
             let opening = scope.spawn(|| block_on(direct.open(JOURNAL)));
@@ -102,7 +105,7 @@ fn a_server_that_is_killed_in_the_middle_of_a_transaction_has_nothing_of_it() {
     runtime.block_on(store.open(JOURNAL)).unwrap();
     runtime.block_on(store.take(&records[..5], 5)).unwrap();
     proxy.cut_at("COMMIT", Cut::Hang, 1);
-    refused_write(runtime.block_on(store.take(&records, 2000)));
+    refused_write(&runtime.block_on(store.take(&records, 2000)));
     server.stop().unwrap();
     proxy.set(Mode::Pass);
     assert!(runtime.block_on(store.open(JOURNAL)).is_err());
@@ -120,15 +123,24 @@ fn a_network_that_is_slow_or_gone_costs_time_and_no_row() {
     let (runtime, records) = (runtime(), standard_records(20));
     runtime.block_on(store.open(JOURNAL)).unwrap();
     let mut stored = 0;
-    for (round, mode) in [Mode::Hang, Mode::Refuse, Mode::Slow(2000), Mode::Slow(200_000)]
-        .into_iter()
-        .enumerate()
+    for (round, mode) in [
+        Mode::Hang,
+        Mode::Refuse,
+        Mode::Slow(2000),
+        Mode::Slow(200_000),
+    ]
+    .into_iter()
+    .enumerate()
     {
         proxy.set(mode);
         let end = 10 * (round as u64 + 1);
         let written = runtime.block_on(store.take(&records, end));
         // 20 rows do not come through at 2 kB a second.
-        assert_eq!(written.is_ok(), mode == Mode::Slow(200_000), "{mode:?}: {written:?}");
+        assert_eq!(
+            written.is_ok(),
+            mode == Mode::Slow(200_000),
+            "{mode:?}: {written:?}"
+        );
         stored += u32::from(written.is_ok()) * 20;
         proxy.set(Mode::Pass);
         let position = runtime.block_on(store.open(JOURNAL)).unwrap();

@@ -10,8 +10,8 @@ use gatelog_store::{Condition, Cursor, Page, Paging, Query, Sort, Store};
 use proptest::prelude::*;
 
 use super::table;
-use crate::letters::Taking as _;
 use super::{JOURNAL, START, block_on, runtime, server, store};
+use crate::letters::Taking as _;
 
 /// A table with the records in it, and the records as the table can hold them.
 struct Stored {

@@ -4,8 +4,8 @@ use gatelog_record::{AccessRecord, Field, Slot, Timestamp, json};
 use gatelog_store::{Error, Query, Store};
 
 use super::table::{self, NARROW, WIDE};
-use crate::letters::Taking as _;
 use super::{JOURNAL, START, all, block_on, runtime, server, standard_records, store};
+use crate::letters::Taking as _;
 
 const SAMPLES: &str = include_str!("../../../../gatelog-record/testdata/sample_records.jsonl");
 

@@ -11,8 +11,8 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tokio::runtime::Runtime;
 
-use crate::letters::Taking as _;
 use super::{JOURNAL, START, all, block_on, count, runtime, server, standard_records, store};
+use crate::letters::Taking as _;
 
 const OTHER_JOURNAL: &str = "6f1c1f0e-6a6c-4b0e-9a5f-000000000002";
 

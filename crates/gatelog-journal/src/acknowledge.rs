@@ -6,7 +6,8 @@
 //! those of its own thread, for next to nothing. On threads without one the writer wakes each.
 //!
 //! **Invariants.** The position is made durable and published before the waiting are looked for,
-//! and looked at again after one has been put among the waiting: none can be missed.
+//! and looked at again after one has been put among the waiting: none can be missed. When a
+//! generation ends, all are woken, and those who still have to wait put themselves there again.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -14,7 +15,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::journal::Shared;
+use crate::shared::Shared;
+use crate::ticket::{Ticket, TicketState};
 use crate::{Error, Position, Result};
 
 /// Who waits for which position.
@@ -50,28 +52,32 @@ pub(crate) type Others = Mutex<Waiting>;
 /// The answer to an append: the position behind the frame, once that is durable.
 #[derive(Debug)]
 pub struct Appended {
-    pub(crate) end: Position,
+    pub(crate) ticket: Ticket,
     pub(crate) shared: Arc<Shared>,
 }
 
 impl Appended {
+    /// What to ask about this append with, also when this is gone.
+    pub fn ticket(&self) -> Ticket {
+        self.ticket
+    }
+
     fn answer(&self) -> Option<Result<Position>> {
-        if self.shared.is_durable(self.end) {
-            return Some(Ok(self.end));
+        match self.shared.state(self.ticket) {
+            TicketState::Pending => None,
+            TicketState::Durable => Some(Ok(self.ticket.end)),
+            TicketState::Failed => {
+                let reason = self.shared.generations().reason();
+                Some(Err(Error::Poisoned { reason }))
+            }
         }
-        let reason = self.shared.failure()?;
-        // It may have become durable just before the failure.
-        if self.shared.is_durable(self.end) {
-            return Some(Ok(self.end));
-        }
-        Some(Err(Error::Poisoned { reason }))
     }
 
     /// Puts the waker among those of this thread; false when nobody here would wake it.
     fn wait_here(&self, waker: &Waker) -> bool {
         LOCAL.with_borrow_mut(|local| match local {
             Some((shared, waiting)) if Arc::ptr_eq(shared, &self.shared) => {
-                waiting.0.push((self.end, waker.clone()));
+                waiting.0.push((self.ticket.end, waker.clone()));
                 true
             }
             _ => false,
@@ -92,7 +98,7 @@ impl Future for Appended {
                 .others
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            others.0.push((self.end, context.waker().clone()));
+            others.0.push((self.ticket.end, context.waker().clone()));
         }
         self.answer().map_or(Poll::Pending, Poll::Ready)
     }
@@ -110,19 +116,27 @@ impl Acknowledger {
 
     /// Does it. Of several on one thread the last one counts.
     pub async fn run(self) {
-        let mut durable = self.0.durable.subscribe();
+        let mut published = self.0.published.subscribe();
+        let mut generation = published.borrow().generation;
         let _here = Here::enter(Arc::clone(&self.0));
-        while durable.changed().await.is_ok() {
-            let reached = match self.0.failure() {
-                // All of them are to see the failure.
-                Some(_) => Position::new(u64::MAX),
-                None => *durable.borrow_and_update(),
+        while published.changed().await.is_ok() {
+            let now = *published.borrow_and_update();
+            let ended = now.closed || now.generation != generation;
+            generation = now.generation;
+            let reached = if ended {
+                // All of them are to look.
+                Position::new(u64::MAX)
+            } else {
+                now.position
             };
             LOCAL.with_borrow_mut(|local| {
                 if let Some((_, waiting)) = local {
                     waiting.wake_up_to(reached);
                 }
             });
+            if now.closed {
+                return;
+            }
         }
     }
 }

@@ -21,6 +21,15 @@ pub enum Error {
         /// The cap.
         max_bytes: u64,
     },
+    /// The disk has less free than [`reserve_bytes`](crate::Config::reserve_bytes), which are for
+    /// the stores. The sender tries again later; the operator makes room.
+    #[error("the disk is full: {free_bytes} bytes are free, {reserve_bytes} are kept for stores")]
+    DiskFull {
+        /// Bytes that are free.
+        free_bytes: u64,
+        /// Bytes that have to be.
+        reserve_bytes: u64,
+    },
     /// More waits for the disk than [`max_waiting_bytes`](crate::Config::max_waiting_bytes). The
     /// sender tries again in a moment.
     #[error("the disk is slower than the senders: {waiting_bytes} bytes wait to be written")]
@@ -31,8 +40,8 @@ pub enum Error {
     /// The journal is being closed. The sender tries again, elsewhere or later.
     #[error("the journal is closed")]
     Closed,
-    /// A write or sync failed earlier; nothing can be acknowledged. The operator mends the disk and
-    /// starts the process again.
+    /// A write or sync failed, and nothing is taken until a fresh segment could be begun, which is
+    /// tried again and again. The sender tries again later; the operator looks at the disk.
     #[error("the journal takes nothing since a write failed: {reason}")]
     Poisoned {
         /// What failed.
@@ -50,23 +59,16 @@ pub enum Error {
         /// The lock file.
         path: PathBuf,
     },
-    /// Bytes on disk are not what was written. The operator restores the file or removes it.
-    #[error("{path}: {problem} at byte {at}")]
-    Damaged {
-        /// The file.
+    /// A later program has written here. The operator starts that one, or lets it drain the journal
+    /// and gives this one an empty directory.
+    #[error("{path} has format version {found}; this program reads version {reads}")]
+    Version {
+        /// The segment.
         path: PathBuf,
-        /// What is wrong.
-        problem: &'static str,
-        /// Offset in the file.
-        at: u64,
-    },
-    /// A segment between two others is missing. The operator restores it.
-    #[error("{dir}: the segment with position {from} is missing")]
-    Gap {
-        /// The journal's directory.
-        dir: PathBuf,
-        /// The first position that is missing.
-        from: Position,
+        /// Its version.
+        found: u32,
+        /// The version that this program reads.
+        reads: u32,
     },
     /// A reader asked for a position that the journal has not reached: it belongs to another
     /// journal, or the journal was restored from an old copy.
@@ -100,6 +102,14 @@ impl Error {
             action,
             path,
             source,
+        }
+    }
+
+    /// The error and what caused it, in one line.
+    pub(crate) fn chain(&self) -> String {
+        match std::error::Error::source(self) {
+            Some(source) => format!("{self}: {source}"),
+            None => self.to_string(),
         }
     }
 }

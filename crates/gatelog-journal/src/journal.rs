@@ -1,21 +1,23 @@
 //! The journal as its users hold it: open, append, close.
 
-use std::collections::{HashMap, VecDeque};
-use std::fs::{self, File};
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::acknowledge::{Acknowledger, Appended, Others};
+use crate::directory::Directory;
+use crate::filesystem::{Disk, Filesystem};
 use crate::frame::Draft;
-use crate::position_file::PositionFile;
-use crate::segment::Segment;
-use crate::{Config, Error, Position, Reader, Result, recovery, writer};
+use crate::keeper::{self, Keeper};
+use crate::shared::{Queue, Shared};
+use crate::shelf::{Shelf, Usage};
+use crate::ticket::{Generations, Published, Ticket, TicketState};
+use crate::{
+    Config, Error, Lag, Position, Reader, Recovered, Result, Start, Sync, recovery, writer,
+};
 
 /// A durable log in a directory of its own.
 ///
@@ -24,183 +26,81 @@ use crate::{Config, Error, Position, Reader, Result, recovery, writer};
 pub struct Journal {
     pub(crate) shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
-    torn_bytes: u64,
-}
-
-/// What the appenders, the writer and the readers have in common.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) dir: PathBuf,
-    pub(crate) id: Uuid,
-    pub(crate) config: Config,
-    pub(crate) queue: Mutex<Queue>,
-    /// Whether the queue says why nothing can be acknowledged any more.
-    pub(crate) failed: AtomicBool,
-    /// Signalled when there is something to write, or the journal closes.
-    pub(crate) work: Condvar,
-    /// How far everything is durable.
-    pub(crate) durable: watch::Sender<Position>,
-    /// Who waits for that on threads without an [`Acknowledger`].
-    pub(crate) others: Others,
-    pub(crate) shelf: Mutex<Shelf>,
-    /// Held while segments are deleted: oldest first, so that a crash leaves no gap.
-    pub(crate) deleting: Mutex<()>,
-    /// Held for as long as the journal is open.
-    _lock: File,
-}
-
-/// What waits for the writer.
-#[derive(Debug)]
-pub(crate) struct Queue {
-    /// Whole frames, in order.
-    pub(crate) bytes: Vec<u8>,
-    /// How many appends they come from.
-    pub(crate) appends: usize,
-    /// Behind the last frame in `bytes`.
-    pub(crate) end: Position,
-    /// The number of appends at which the writer wants to be woken; 0 while it is awake.
-    pub(crate) wake_at: usize,
-    pub(crate) closed: bool,
-    /// Why nothing can be acknowledged any more.
-    pub(crate) failed: Option<String>,
-}
-
-/// The segments, and who still needs them.
-#[derive(Debug)]
-pub(crate) struct Shelf {
-    /// Oldest first; the last is being written.
-    pub(crate) segments: VecDeque<Segment>,
-    pub(crate) readers: HashMap<String, Position>,
-}
-
-impl Shared {
-    /// Whether everything before `position` is durable.
-    pub(crate) fn is_durable(&self, position: Position) -> bool {
-        *self.durable.borrow() >= position
-    }
-
-    /// Why nothing can be acknowledged any more; `None` while all is well.
-    pub(crate) fn failure(&self) -> Option<String> {
-        if self.failed.load(Ordering::Acquire) {
-            self.queue().failed.clone()
-        } else {
-            None
-        }
-    }
-
-    /// Nothing that holds these locks can panic half-way, so a poisoned lock is as good as any.
-    pub(crate) fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn shelf(&self) -> MutexGuard<'_, Shelf> {
-        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Deletes the segments that every reader has passed. One leaves the shelf when its file is
-    /// gone, so what could not be deleted is tried again.
-    pub(crate) fn delete_passed(&self) -> Result<()> {
-        if self.shelf().passed().is_none() {
-            return Ok(());
-        }
-        let _one_at_a_time = self.deleting.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            let Some(passed) = self.shelf().passed().cloned() else {
-                return Ok(());
-            };
-            match fs::remove_file(&passed.path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(Error::io("remove", &passed.path)(error));
-                }
-                _ => {}
-            }
-            self.shelf().segments.pop_front();
-        }
-    }
-}
-
-impl Shelf {
-    pub(crate) fn oldest(&self) -> Position {
-        self.segments
-            .front()
-            .map(|segment| segment.base)
-            .unwrap_or_default()
-    }
-
-    /// The oldest segment, if every reader has passed it; never the newest.
-    pub(crate) fn passed(&self) -> Option<&Segment> {
-        let passed = self.readers.values().min()?;
-        let oldest = self.segments.front().filter(|_| self.segments.len() > 1)?;
-        (oldest.end <= *passed).then_some(oldest)
-    }
+    keeper: Option<JoinHandle<()>>,
+    recovered: Recovered,
 }
 
 impl Journal {
     /// Opens the journal in `dir`, made if it is not there, and recovers it after a crash.
     ///
     /// # Errors
-    /// [`Error::Locked`] when another process uses it; [`Error::Damaged`], [`Error::Gap`] and
-    /// [`Error::Io`] when the files are not what they have to be: the operator looks at them.
+    /// [`Error::Locked`] when another process uses it, [`Error::Version`] when a later program has
+    /// written to it, and [`Error::Io`]. Damage is no error: [`recovered`](Self::recovered) and
+    /// readers tell of it.
     pub fn open(dir: &Path, config: Config) -> Result<Self> {
-        fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
-        let lock = recovery::lock(dir)?;
-        let id = recovery::journal_id(dir)?;
-        let recovered = recovery::recover(dir, id)?;
-        // The newest segment is never deleted: it must not be able to fill the journal alone.
-        let segment_bytes = config.segment_bytes.min(config.max_bytes / 4);
-        let config = Config {
-            segment_bytes,
-            ..config
-        };
-        let end = recovered
-            .segments
-            .last()
-            .map(|segment| segment.end)
-            .unwrap_or_default();
+        Self::open_on(Arc::new(Disk), dir, config)
+    }
+
+    /// [`open`](Self::open) on another file system than the system's.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_on(fs: Arc<dyn Filesystem>, dir: &Path, config: Config) -> Result<Self> {
+        let (directory, lock) = Directory::enter(fs, dir)?;
+        let opened = recovery::recover(directory)?;
+        let end = opened.segments.last().map(|segment| segment.end);
+        let end = end.unwrap_or_default();
+        let free = opened.home.fs.free_bytes(dir).ok();
         let shared = Arc::new(Shared {
-            dir: dir.to_owned(),
-            id,
-            config,
+            home: opened.home,
+            config: Config {
+                // The newest segment is never deleted: it must not be able to fill the journal
+                // alone.
+                segment_bytes: config.segment_bytes.min(config.max_bytes / 4),
+                ..config
+            },
+            clock: opened.clock,
             queue: Mutex::new(Queue {
-                bytes: Vec::new(),
-                appends: 0,
                 end,
-                wake_at: 0,
-                closed: false,
-                failed: None,
+                disk_full: free.filter(|free| *free < config.reserve_bytes),
+                ..Queue::default()
             }),
-            failed: AtomicBool::new(false),
             work: Condvar::new(),
-            durable: watch::Sender::new(end),
-            others: Others::default(),
-            shelf: Mutex::new(Shelf {
-                segments: recovered.segments.into(),
-                readers: HashMap::new(),
+            published: watch::Sender::new(Published {
+                position: end,
+                ..Published::default()
             }),
+            generations: Mutex::new(Generations::default()),
+            others: Others::default(),
+            shelf: Mutex::new(Shelf::new(opened.segments.into())),
             deleting: Mutex::new(()),
+            damage: Mutex::default(),
+            keeper: Keeper::default(),
             _lock: lock,
         });
-        let thread = std::thread::Builder::new().name("journal".to_owned());
-        let for_writer = Arc::clone(&shared);
-        let writer = thread
-            .spawn(move || writer::run(&for_writer, recovered.newest))
-            .map_err(Error::io("start a thread for", dir))?;
-        Ok(Self {
-            shared,
-            writer: Some(writer),
-            torn_bytes: recovered.torn_bytes,
-        })
+        // From here on, dropping the journal ends what is started.
+        let mut journal = Self {
+            shared: Arc::clone(&shared),
+            writer: None,
+            keeper: None,
+            recovered: opened.recovered,
+        };
+        let for_keeper = Arc::clone(&shared);
+        journal.keeper = Some(spawn(dir, "positions", move || keeper::run(&for_keeper))?);
+        let newest = opened.newest;
+        journal.writer = Some(spawn(dir, "journal", move || writer::run(&shared, newest))?);
+        Ok(journal)
     }
 
-    /// The journal's id, made with its directory.
+    /// The journal's id, made with its directory. A journal that has lost all its segments is
+    /// another one.
     pub fn id(&self) -> Uuid {
-        self.shared.id
+        self.shared.home.id
     }
 
-    /// Bytes that recovery cut from the end because they were no whole frame. They were never
-    /// acknowledged; they are kept in a `.torn` file.
-    pub fn torn_bytes(&self) -> u64 {
-        self.torn_bytes
+    /// What was found when the journal was opened, and done about it.
+    pub fn recovered(&self) -> &Recovered {
+        &self.recovered
     }
 
     /// Appends a frame. The answer awaits that it is durable, and is then the position behind it.
@@ -208,9 +108,9 @@ impl Journal {
     /// Whether or not the answer is awaited, the frame will be written.
     ///
     /// # Errors
-    /// At once: [`Error::Full`], [`Error::Overloaded`], [`Error::Closed`], [`Error::Poisoned`],
-    /// [`Error::FrameSize`]; nothing was appended. From the answer: [`Error::Poisoned`]; the frame
-    /// may or may not be found after the next start.
+    /// At once: [`Error::Full`], [`Error::DiskFull`], [`Error::Overloaded`], [`Error::Closed`],
+    /// [`Error::Poisoned`], [`Error::FrameSize`]; nothing was appended. From the answer:
+    /// [`Error::Poisoned`]; the frame was given up (but see [`TicketState::Failed`]).
     pub fn append(&self, payload: &[u8], records: u32) -> Result<Appended> {
         self.append_all(&[(payload, records)])
     }
@@ -221,52 +121,51 @@ impl Journal {
     /// # Errors
     /// As [`append`](Self::append); [`Error::FrameSize`] also when there are none.
     pub fn append_all(&self, frames: &[(&[u8], u32)]) -> Result<Appended> {
+        let shared = &self.shared;
         // What can be done before the queue is locked is done before.
+        let now_ms = shared.clock.now_ms();
         let drafts: Vec<Draft<'_>> = frames
             .iter()
-            .map(|&(payload, records)| Draft::new(payload, records))
+            .map(|&(payload, records)| Draft::new(payload, records, now_ms))
             .collect::<Result<_>>()?;
         if drafts.is_empty() {
             return Err(Error::FrameSize { length: 0 });
         }
         let bytes: usize = drafts.iter().map(Draft::disk_bytes).sum();
-        let oldest = self.shared.shelf().oldest();
-        let mut queue = self.shared.queue();
-        if let Some(reason) = &queue.failed {
-            return Err(Error::Poisoned {
-                reason: reason.clone(),
-            });
-        }
-        if queue.closed {
-            return Err(Error::Closed);
-        }
-        let waiting_bytes = queue.bytes.len();
-        if waiting_bytes > 0 && waiting_bytes + bytes > self.shared.config.max_waiting_bytes {
-            return Err(Error::Overloaded { waiting_bytes });
-        }
-        let end = queue.end.plus(bytes as u64);
-        let max_bytes = self.shared.config.max_bytes;
-        if end.since(oldest) > max_bytes {
-            return Err(Error::Full {
-                used_bytes: queue.end.since(oldest),
-                max_bytes,
-            });
-        }
+        let synced = shared.config.sync == Sync::Fsync;
+        let usage = shared.shelf().usage();
+        let mut queue = shared.queue();
+        check(&shared.config, usage, &queue, bytes)?;
         for draft in &drafts {
             let position = queue.end;
-            draft.write(position, &mut queue.bytes);
+            draft.write(position, shared.home.seal, synced, &mut queue.bytes);
             queue.end = position.plus(draft.disk_bytes() as u64);
+            queue.records += draft.records();
         }
         queue.appends += 1;
         let wake = queue.appends == queue.wake_at;
+        let ticket = Ticket {
+            generation: queue.generation,
+            end: queue.end,
+        };
         drop(queue);
         if wake {
-            self.shared.work.notify_one();
+            shared.work.notify_one();
         }
-        Ok(Appended {
-            end,
+        Ok(self.appended(ticket))
+    }
+
+    /// What became of an append.
+    pub fn state(&self, ticket: Ticket) -> TicketState {
+        self.shared.state(ticket)
+    }
+
+    /// Another one to wait for an append.
+    pub fn appended(&self, ticket: Ticket) -> Appended {
+        Appended {
+            ticket,
             shared: Arc::clone(&self.shared),
-        })
+        }
     }
 
     /// What wakes the appends that wait on the thread where it is run.
@@ -274,69 +173,119 @@ impl Journal {
         Acknowledger::new(Arc::clone(&self.shared))
     }
 
-    /// Registers a reader. Segments are kept from now on until this reader, too, has passed them:
-    /// register all readers before the first of them releases anything.
+    /// Registers a reader. Segments are kept from now on until this reader, too, has passed them,
+    /// also when the [`Reader`] is dropped: register all readers before the first of them releases
+    /// anything, and [retire](Reader::retire) one that is no longer wanted.
     ///
-    /// It starts where it was when it last [released](Reader::release), else at the oldest frame.
+    /// It begins where it was when it last [released](Reader::release); one that has no position yet
+    /// begins at `start`. The name becomes that of a file.
     ///
     /// # Errors
     /// [`Error::Io`] for its position file.
-    pub fn reader(&self, name: &str) -> Result<Reader> {
-        let (file, position) = PositionFile::open(&self.shared.dir, name)?;
-        let mut shelf = self.shared.shelf();
-        let end = *self.shared.durable.borrow();
-        let position = position.unwrap_or_default().max(shelf.oldest()).min(end);
-        shelf.readers.insert(name.to_owned(), position);
-        drop(shelf);
-        Ok(Reader::new(
-            Arc::clone(&self.shared),
-            name.to_owned(),
-            file,
-            position,
-        ))
+    pub fn reader(&self, name: &str, start: Start) -> Result<Reader> {
+        Reader::register(&self.shared, name, start)
+    }
+
+    /// Retires all readers but these: they hold nothing any more, their positions are forgotten, and
+    /// under the same name they begin anew.
+    ///
+    /// # Errors
+    /// [`Error::Io`] for a file that could not be removed. Call it again.
+    pub fn keep_only(&self, names: &[&str]) -> Result<()> {
+        self.shared.keep_only(names)
     }
 
     /// How far everything is durable.
     pub fn end(&self) -> Position {
-        *self.shared.durable.borrow()
+        self.shared.durable()
     }
 
-    /// Bytes of all segments together, as they count towards the cap.
+    /// Bytes of all segment files together, as they count towards the cap.
     pub fn used_bytes(&self) -> u64 {
-        self.end().since(self.shared.shelf().oldest())
+        self.shared.shelf().usage().bytes
     }
 
-    /// How many bytes each reader has not released yet, by name.
-    pub fn lag_bytes(&self) -> Vec<(String, u64)> {
-        let end = self.end();
-        let shelf = self.shared.shelf();
-        shelf
-            .readers
-            .iter()
-            .map(|(name, at)| (name.clone(), end.since(*at)))
-            .collect()
+    /// How far each registered reader is behind. It may look into files.
+    pub fn lags(&self) -> Vec<Lag> {
+        let holds: Vec<_> = self.shared.shelf().holds().cloned().collect();
+        holds.iter().map(|hold| self.shared.lag(hold)).collect()
     }
 
-    /// Why nothing can be acknowledged any more; `None` while all is well.
+    /// Bytes that readers have found damaged since the journal was opened, each counted once.
+    pub fn damaged_bytes(&self) -> u64 {
+        self.shared.damage().bytes()
+    }
+
+    /// Why nothing is taken since a write failed; `None` while all is well.
     pub fn failure(&self) -> Option<String> {
-        self.shared.failure()
+        self.shared.queue().failed.clone()
     }
 
-    /// Whether an append of an ordinary frame would be refused for the cap.
+    /// Whether an append of an ordinary frame would be refused for the cap, or because the disk is
+    /// full.
     pub fn is_full(&self) -> bool {
         /// Room for one batch of records.
         const ROOM_BYTES: u64 = 1 << 20;
-        self.used_bytes() + ROOM_BYTES > self.shared.config.max_bytes
+        let end = self.end().plus(ROOM_BYTES);
+        let used_bytes = self.shared.shelf().usage().bytes_at(end);
+        used_bytes > self.shared.config.max_bytes || self.shared.is_short_of_disk()
     }
+}
+
+/// Whether `bytes` more may be appended.
+fn check(config: &Config, usage: Usage, queue: &Queue, bytes: usize) -> Result<()> {
+    let &Config {
+        max_bytes,
+        max_waiting_bytes,
+        reserve_bytes,
+        ..
+    } = config;
+    if let Some(reason) = &queue.failed {
+        return Err(Error::Poisoned {
+            reason: reason.clone(),
+        });
+    }
+    if queue.closed {
+        return Err(Error::Closed);
+    }
+    if let Some(free_bytes) = queue.disk_full {
+        return Err(Error::DiskFull {
+            free_bytes,
+            reserve_bytes,
+        });
+    }
+    let waiting_bytes = queue.bytes.len();
+    if waiting_bytes > 0 && waiting_bytes + bytes > max_waiting_bytes {
+        return Err(Error::Overloaded { waiting_bytes });
+    }
+    if usage.bytes_at(queue.end.plus(bytes as u64)) > max_bytes {
+        return Err(Error::Full {
+            used_bytes: usage.bytes_at(queue.end),
+            max_bytes,
+        });
+    }
+    Ok(())
+}
+
+fn spawn(dir: &Path, name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .map_err(Error::io("start a thread for", dir))
 }
 
 impl Drop for Journal {
     fn drop(&mut self) {
         self.shared.queue().closed = true;
         self.shared.work.notify_one();
+        // A panic of a thread was reported where it happened.
         if let Some(writer) = self.writer.take() {
-            // A panic of the writer was reported where it happened.
             drop(writer.join());
         }
+        self.shared.keeper.close();
+        if let Some(keeper) = self.keeper.take() {
+            drop(keeper.join());
+        }
+        self.shared.published.send_modify(|now| now.closed = true);
     }
 }

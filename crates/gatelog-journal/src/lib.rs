@@ -43,30 +43,53 @@
 //!
 //! **Why our own.** The crates for it are unmaintained or whole databases: `docs/adr/0002`.
 
+mod clock;
 mod config;
+mod failpoints;
 mod position;
 
 // On disk.
+mod aside;
+mod directory;
 pub mod filesystem;
 mod frame;
 mod position_file;
+mod scan;
 mod segment;
 
-// At the start, when writing, when reading.
+// At the start.
+mod recovery;
+mod tail;
+
+// When writing.
 mod acknowledge;
 mod journal;
-mod reader;
-mod recovery;
+mod repair;
+mod shared;
+mod shelf;
+mod space;
 mod ticket;
 mod writer;
+
+// When reading.
+mod cursor;
+mod damage;
+mod hold;
+mod keeper;
+mod reader;
 
 mod error;
 
 pub use acknowledge::{Acknowledger, Appended};
 pub use config::{Config, Sync};
+pub use cursor::{Chunk, Cursor, Read};
+pub use damage::Damage;
 pub use error::{Error, Result};
+pub use failpoints::{DISK_FAILPOINTS, FAILPOINTS};
 pub use frame::Frame;
+pub use hold::Lag;
 pub use journal::Journal;
 pub use position::Position;
-pub use reader::{Chunk, Reader};
+pub use reader::{Reader, ReaderHandle, Start};
+pub use recovery::Recovered;
 pub use ticket::{Ticket, TicketState};

@@ -1,111 +1,243 @@
 //! How far a reader has come, on disk.
 //!
-//! **Shape.** Two slots of `sequence(u64) position(u64) crc32c(u32)`, written in turn: a torn write
-//! spoils one slot, and the other holds the position before it.
+//! **Shape.** Two slots of `sequence(u64) position(u64) records(u64) crc32c(u32)`, 4 KiB apart and
+//! written in turn: a torn write spoils one slot, and the other holds the position before it. The
+//! checksum covers the journal's id, too: the position in another journal is none in this one.
 //!
-//! **Failure.** Written without a sync: after a power failure an older position may be read, and
-//! what lies behind it is delivered again. A store does not rely on it: it commits the position
-//! with its rows.
+//! **Failure.** What is written is synced within a second. After a power failure an older position
+//! may be read, and what lies behind it is delivered again. A store does not rely on it: it commits
+//! the position with its rows. With both slots spoilt the reader is a new one.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
+use gatelog_failpoint as failpoint;
+
+use crate::directory::Home;
+use crate::filesystem::{Handle, Mode};
 use crate::{Error, Position, Result};
 
-const SLOT_BYTES: usize = 20;
+const SLOT_BYTES: usize = 28;
+const SLOT_DISTANCE: u64 = 4096;
+const SUFFIX: &str = ".position";
+
+/// Where a reader is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) position: Position,
+    /// How many records lie before it, if that is known.
+    pub(crate) records: Option<u64>,
+}
 
 /// An open position file.
 #[derive(Debug)]
 pub(crate) struct PositionFile {
+    home: Home,
     path: PathBuf,
-    file: File,
+    file: Box<dyn Handle>,
     /// Of the slot written last; its parity says which slot that was.
     sequence: u64,
+    /// What the file is to hold and could not be given.
+    unwritten: Option<Place>,
+    /// What it was given and may not be durable.
+    unsynced: Option<Place>,
+    /// Whether the file's name is durable.
+    named: bool,
 }
 
 impl PositionFile {
     /// Opens the file of this reader, and says what it holds.
-    pub(crate) fn open(dir: &Path, reader: &str) -> Result<(Self, Option<Position>)> {
-        let path = dir.join(format!("{reader}.position"));
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(Error::io("open", &path))?;
-        let slots = [0u64, 1].map(|slot| {
-            let mut bytes = [0; SLOT_BYTES];
-            // What cannot be read is no slot: the file is new, or a write was torn.
-            file.read_exact_at(&mut bytes, slot * SLOT_BYTES as u64)
-                .ok()?;
-            read_slot(&bytes)
-        });
-        let latest = slots.into_iter().flatten().max();
-        let (sequence, position) = latest.unzip();
-        Ok((
-            Self {
-                path,
-                file,
-                sequence: sequence.unwrap_or(0),
-            },
-            position,
-        ))
+    pub(crate) fn open(home: &Home, reader: &str) -> Result<(Self, Option<Place>)> {
+        let path = home.path.join(file_name(reader));
+        let file = home.open(&path, Mode::Create)?;
+        let (sequence, place) = read(home, file.as_ref())
+            .map_err(Error::io("read", &path))?
+            .unzip();
+        let opened = Self {
+            home: home.clone(),
+            path,
+            file,
+            sequence: sequence.unwrap_or(0),
+            unwritten: None,
+            unsynced: None,
+            named: false,
+        };
+        Ok((opened, place))
     }
 
-    /// Puts the position into the older slot.
-    pub(crate) fn write(&mut self, position: Position) -> Result<()> {
-        self.sequence += 1;
-        let slot = self.sequence % 2;
-        self.file
-            .write_all_at(
-                &slot_bytes(self.sequence, position),
-                slot * SLOT_BYTES as u64,
-            )
-            .map_err(Error::io("write", &self.path))
+    /// Puts the place into the older slot.
+    pub(crate) fn write(&mut self, place: Place) -> Result<()> {
+        self.unwritten = Some(place);
+        let sequence = self.sequence + 1;
+        let bytes = slot_bytes(&self.home, sequence, place);
+        failpoint::disk("journal.position_write")
+            .and_then(|()| self.file.write_at(&bytes, (sequence % 2) * SLOT_DISTANCE))
+            .map_err(Error::io("write", &self.path))?;
+        failpoint::pass("journal.position_written");
+        self.sequence = sequence;
+        self.unwritten = None;
+        self.unsynced = Some(place);
+        Ok(())
+    }
+
+    /// Makes durable what was written, and what could not be written before.
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        if let Some(place) = self.unwritten {
+            self.write(place)?;
+        }
+        let Some(place) = self.unsynced.take() else {
+            return Ok(());
+        };
+        let synced = failpoint::disk("journal.position_sync").and_then(|()| self.file.sync_data());
+        if let Err(error) = synced {
+            // To sync once more would prove nothing: it has to be written once more.
+            self.unwritten = Some(place);
+            return Err(Error::io("sync", &self.path)(error));
+        }
+        failpoint::pass("journal.position_synced");
+        if !self.named {
+            self.home.sync()?;
+            self.named = true;
+        }
+        Ok(())
     }
 }
 
-fn slot_bytes(sequence: u64, position: Position) -> Vec<u8> {
-    let mut bytes = [sequence.to_le_bytes(), position.get().to_le_bytes()].concat();
-    bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
+/// The readers that have a file in the directory, and their files' names.
+pub(crate) fn list(home: &Home) -> Result<Vec<String>> {
+    let mut names = home.names()?;
+    names.retain(|name| name.ends_with(SUFFIX));
+    Ok(names)
+}
+
+/// The furthest position that any reader has reached.
+pub(crate) fn furthest(home: &Home) -> Result<Position> {
+    let mut furthest = Position::START;
+    for name in list(home)? {
+        let path = home.path.join(name);
+        let file = home.open(&path, Mode::Read)?;
+        let slot = read(home, file.as_ref()).map_err(Error::io("read", &path))?;
+        furthest = furthest.max(slot.map_or(Position::START, |(_, place)| place.position));
+    }
+    Ok(furthest)
+}
+
+/// The name of a reader's file. What could be no part of a name is written as `%` and its code.
+pub(crate) fn file_name(reader: &str) -> String {
+    let mut name = String::new();
+    for byte in reader.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
+            name.push(char::from(byte));
+        } else {
+            name.extend(["%".to_owned(), format!("{byte:02x}")]);
+        }
+    }
+    name + SUFFIX
+}
+
+/// The newer of the slots that hold something, and its number.
+fn read(home: &Home, file: &dyn Handle) -> io::Result<Option<(u64, Place)>> {
+    let mut latest = None;
+    for slot in [0, 1] {
+        let mut bytes = [0; SLOT_BYTES];
+        match file.read_at(&mut bytes, slot * SLOT_DISTANCE) {
+            // The file is new.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
+            read => read?,
+        }
+        let found = read_slot(home, &bytes);
+        if found.map(|(sequence, _)| sequence) > latest.map(|(sequence, _)| sequence) {
+            latest = found;
+        }
+    }
+    Ok(latest)
+}
+
+fn slot_bytes(home: &Home, sequence: u64, place: Place) -> Vec<u8> {
+    let records = place.records.unwrap_or(u64::MAX);
+    let mut bytes = [sequence, place.position.get(), records]
+        .map(u64::to_le_bytes)
+        .concat();
+    bytes.extend(home.seal.checksum(&bytes).to_le_bytes());
     bytes
 }
 
-fn read_slot(bytes: &[u8; SLOT_BYTES]) -> Option<(u64, Position)> {
-    let (sequence, rest) = bytes.split_first_chunk::<8>()?;
-    let (position, _) = rest.split_first_chunk::<8>()?;
-    let (sequence, position) = (
-        u64::from_le_bytes(*sequence),
-        Position::new(u64::from_le_bytes(*position)),
-    );
-    (slot_bytes(sequence, position) == bytes && sequence > 0).then_some((sequence, position))
+fn read_slot(home: &Home, bytes: &[u8; SLOT_BYTES]) -> Option<(u64, Place)> {
+    let (numbers, _) = bytes.as_chunks::<8>();
+    let &[sequence, position, records] = numbers else {
+        return None;
+    };
+    let sequence = u64::from_le_bytes(sequence);
+    let place = Place {
+        position: Position::new(u64::from_le_bytes(position)),
+        records: Some(u64::from_le_bytes(records)).filter(|records| *records != u64::MAX),
+    };
+    (slot_bytes(home, sequence, place) == bytes && sequence > 0).then_some((sequence, place))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use uuid::Uuid;
+
     use super::*;
+    use crate::directory::Directory;
+    use crate::filesystem::Disk;
+    use crate::frame::Seal;
+
+    fn home(path: &std::path::Path, id: u128) -> Home {
+        let id = Uuid::from_u128(id);
+        Home {
+            directory: Directory {
+                fs: Arc::new(Disk),
+                path: path.to_owned(),
+            },
+            id,
+            seal: Seal::of(id),
+        }
+    }
+
+    fn place(position: u64) -> Place {
+        Place {
+            position: Position::new(position),
+            records: (position != 20).then_some(position / 10),
+        }
+    }
 
     #[test]
-    fn a_torn_slot_gives_the_position_before_it() {
+    fn a_spoilt_slot_gives_the_place_before_it_and_two_give_none() {
         let dir = tempfile::tempdir().unwrap();
-        let (mut file, position) = PositionFile::open(dir.path(), "r").unwrap();
-        assert_eq!(position, None);
-        for bytes in [10, 20, 30] {
-            file.write(Position::new(bytes)).unwrap();
+        let home = home(dir.path(), 1);
+        let found = || PositionFile::open(&home, "r").unwrap().1;
+        let (mut file, nothing) = PositionFile::open(&home, "r").unwrap();
+        assert_eq!(nothing, None);
+        for position in [10, 20, 30] {
+            file.write(place(position)).unwrap();
+            assert_eq!(found(), Some(place(position)));
         }
+        assert_eq!(furthest(&home).unwrap(), Position::new(30));
+        // The third was written to slot 1.
+        file.file.write_at(&[0xff; 4], SLOT_DISTANCE + 8).unwrap();
+        assert_eq!(found(), Some(place(20)));
+        file.file.write_at(&[0xff; 4], 8).unwrap();
+        assert_eq!(found(), None);
+    }
+
+    #[test]
+    fn a_position_in_another_journal_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut file, _) = PositionFile::open(&home(dir.path(), 1), "r").unwrap();
+        file.write(place(10)).unwrap();
         assert_eq!(
-            PositionFile::open(dir.path(), "r").unwrap().1,
-            Some(Position::new(30))
+            PositionFile::open(&home(dir.path(), 2), "r").unwrap().1,
+            None
         );
-        // The third write went to slot 1.
-        file.file
-            .write_all_at(&[0xff; 4], SLOT_BYTES as u64 + 8)
-            .unwrap();
-        assert_eq!(
-            PositionFile::open(dir.path(), "r").unwrap().1,
-            Some(Position::new(20))
-        );
+    }
+
+    #[test]
+    fn a_reader_s_name_never_leads_elsewhere() {
+        assert_eq!(file_name("lake-1.x_Y"), "lake-1.x_Y.position");
+        assert_eq!(file_name("../a b"), "..%2fa%20b.position");
     }
 }

@@ -1,224 +1,299 @@
-//! Readers: frames in order, from a position of the reader's own.
+//! Readers: each at its own pace, from its own position.
+//!
+//! **Shape.** A [`Reader`] is a [`Cursor`], which reads, and a [`ReaderHandle`], which releases and
+//! tells the lag, also on another thread. What a reader has not released is kept in the journal.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use crate::cursor::{Cursor, Read};
+use crate::filesystem::Mode;
+use crate::hold::{Hold, Lag};
+use crate::position_file::{self, Place, PositionFile};
+use crate::scan::Scan;
+use crate::shared::Shared;
+use crate::{Position, Result};
 
-use crate::frame::{self, Found, Frame};
-use crate::journal::Shared;
-use crate::position_file::PositionFile;
-use crate::segment::Segment;
-use crate::{Error, Position, Result};
+/// Where a reader begins that has no position yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At the oldest frame that is there.
+    Oldest,
+    /// Behind the newest one. That position is kept at once.
+    Now,
+}
 
 /// Reads the journal at its own pace.
 ///
 /// [`read`](Reader::read) goes on from where it last was; [`release`](Reader::release) says what is
 /// done with for good, and lets the journal delete it. Reading blocks on the disk: not for async
-/// threads.
+/// threads. Dropping it gives up nothing of what it holds: under the same name another one goes on.
 #[derive(Debug)]
 pub struct Reader {
+    cursor: Cursor,
+    handle: ReaderHandle,
+}
+
+/// What a reader holds, to be looked at and released from any thread.
+#[derive(Clone, Debug)]
+pub struct ReaderHandle {
     shared: Arc<Shared>,
-    name: String,
-    durable: watch::Receiver<Position>,
-    position_file: PositionFile,
-    released: Position,
-    next: Position,
-    open: Option<(Segment, File)>,
-    buffer: Vec<u8>,
+    hold: Arc<Hold>,
 }
 
 impl Reader {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        name: String,
-        position_file: PositionFile,
-        position: Position,
-    ) -> Self {
-        let durable = shared.durable.subscribe();
-        Self {
-            shared,
-            name,
-            durable,
-            position_file,
-            released: position,
-            next: position,
-            open: None,
-            buffer: Vec::new(),
-        }
+    pub(crate) fn register(shared: &Arc<Shared>, name: &str, start: Start) -> Result<Self> {
+        let known = shared.shelf().hold(name).cloned();
+        let hold = match known {
+            Some(hold) => hold,
+            None => shared.new_hold(name, start)?,
+        };
+        let released = hold.released();
+        Ok(Self {
+            cursor: Cursor::new(Arc::clone(shared), Arc::clone(&hold), released),
+            handle: ReaderHandle {
+                shared: Arc::clone(shared),
+                hold,
+            },
+        })
+    }
+
+    /// Another one that reads, from where this one is: for who has to look at what lies there while
+    /// this one is held up.
+    pub fn cursor(&self) -> Cursor {
+        self.cursor.clone()
+    }
+
+    /// What releases, on any thread.
+    pub fn handle(&self) -> ReaderHandle {
+        self.handle.clone()
     }
 
     /// Where the next read begins.
     pub fn position(&self) -> Position {
-        self.next
+        self.cursor.position()
     }
 
     /// How many bytes are durable and not yet read.
     pub fn unread_bytes(&self) -> u64 {
-        self.durable.borrow().since(self.next)
+        self.cursor.unread_bytes()
     }
 
-    /// Goes on from `position`, which a store has kept with its rows; from the oldest frame that is
-    /// still there, if that one is gone.
+    /// Goes on from `position`; see [`Cursor::seek`].
     ///
     /// # Errors
-    /// [`Error::BeyondEnd`]: the position is not of this journal as it is now.
+    /// [`Error::BeyondEnd`](crate::Error::BeyondEnd): the position is not of this journal as it is
+    /// now.
     pub fn seek(&mut self, position: Position) -> Result<()> {
-        let end = *self.durable.borrow();
-        if position > end {
-            return Err(Error::BeyondEnd {
-                asked: position,
-                end,
-            });
-        }
-        self.next = position.max(self.shared.shelf().oldest());
-        self.open = None;
-        Ok(())
+        self.cursor.seek(position)
     }
 
     /// Waits until there is something to read.
     ///
     /// # Errors
-    /// [`Error::Closed`] when the journal is gone and all of it was read.
+    /// [`Error::Closed`](crate::Error::Closed) when the journal is closed and all of it was read.
     pub async fn wait(&mut self) -> Result<()> {
-        let next = self.next;
-        match self.durable.wait_for(|durable| *durable > next).await {
-            Ok(_) => Ok(()),
-            Err(_) => Err(Error::Closed),
-        }
+        self.cursor.wait().await
     }
 
-    /// Reads the next frames, about `bytes` of them, at least one if there is one. `None` when all
-    /// that is durable was read.
+    /// Reads the next frames, about `bytes` of them; at least one if there is one.
     ///
     /// # Errors
-    /// [`Error::Damaged`] when the bytes on disk are no frame: the reader stays where it is.
-    /// [`Error::Io`] when the segment cannot be read: try again later.
-    pub fn read(&mut self, bytes: usize) -> Result<Option<Chunk<'_>>> {
-        let durable = *self.durable.borrow();
-        if self.next >= durable {
-            return Ok(None);
-        }
-        self.open_segment()?;
-        let Some((segment, file)) = &self.open else {
-            return Err(Error::Gap {
-                dir: self.shared.dir.clone(),
-                from: self.next,
-            });
-        };
-        let end = segment.end.min(durable);
-        let available = usize::try_from(end.since(self.next)).unwrap_or(usize::MAX);
-        let offset = segment.offset(self.next);
-        let damaged = |problem| Error::Damaged {
-            path: segment.path.clone(),
-            problem,
-            at: offset,
-        };
-        let mut wanted = bytes.max(frame::HEADER_BYTES).min(available);
-        loop {
-            self.buffer.resize(wanted, 0);
-            file.read_exact_at(&mut self.buffer, offset)
-                .map_err(Error::io("read", &segment.path))?;
-            match frame::read(&self.buffer, self.next) {
-                Found::Frame(_) => break,
-                Found::Partial(needed) if needed <= available => wanted = needed,
-                Found::Partial(_) => return Err(damaged("a frame that ends behind its segment")),
-                Found::Nothing(problem) => return Err(damaged(problem)),
-            }
-        }
-        let begin = self.next;
-        self.next = whole_frames_end(&self.buffer, begin);
-        Ok(Some(Chunk {
-            bytes: &self.buffer,
-            next: begin,
-            end: self.next,
-        }))
+    /// [`Error::Io`](crate::Error::Io) when the segment cannot be read: try again later.
+    pub fn read(&mut self, bytes: usize) -> Result<Read<'_>> {
+        self.cursor.read(bytes)
     }
 
-    /// Opens the segment that holds the next frame, unless it is open already. The newest segment
-    /// grows, so its end is looked up each time.
-    fn open_segment(&mut self) -> Result<()> {
-        let shelf = self.shared.shelf();
-        let after = shelf
-            .segments
-            .partition_point(|segment| segment.base <= self.next);
-        let found = after
-            .checked_sub(1)
-            .and_then(|index| shelf.segments.get(index))
-            .cloned();
+    /// Releases what lies before `position`; see [`ReaderHandle::release`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn release(&self, position: Position) -> Result<()> {
+        self.handle.release(position)
+    }
+
+    /// How far the reader is behind, by what it has released. It may look into files.
+    pub fn lag(&self) -> Lag {
+        self.handle.lag()
+    }
+
+    /// Gives up what the reader holds, and its position: under this name a reader begins anew.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) when a file could not be removed. What was held is given up
+    /// all the same; [`Journal::keep_only`](crate::Journal::keep_only) makes up for the file.
+    pub fn retire(self) -> Result<()> {
+        self.handle.shared.retire(&self.handle.hold)
+    }
+}
+
+impl ReaderHandle {
+    /// The reader's name.
+    pub fn name(&self) -> &str {
+        &self.hold.name
+    }
+
+    /// Before this, everything is done with.
+    pub fn released(&self) -> Position {
+        self.hold.released()
+    }
+
+    /// Says that everything before `position` is done with for good. Kept on disk, durably within a
+    /// second; segments that every reader has released are deleted. A position that is not behind
+    /// the released one changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io): the position could not be written, or a segment not deleted.
+    /// What was released is released all the same. The journal tries again to write the position;
+    /// the next call, with any position, tries again to delete.
+    pub fn release(&self, position: Position) -> Result<()> {
+        let (_, end) = self.shared.shelf().extent();
+        let position = position.min(end);
+        let mut written = Ok(());
+        if self.hold.release(position) && !self.hold.is_retired() {
+            written = self.hold.write();
+            self.shared.keeper.wake();
+        }
+        // With the disk full, positions cannot be written, and this is what makes room.
+        self.shared.delete_passed()?;
+        written
+    }
+
+    /// How far the reader is behind, by what it has released. It may look into files.
+    pub fn lag(&self) -> Lag {
+        self.shared.lag(&self.hold)
+    }
+}
+
+impl Shared {
+    /// Puts a reader on the shelf.
+    fn new_hold(&self, name: &str, start: Start) -> Result<Arc<Hold>> {
+        let (file, known) = PositionFile::open(&self.home, name)?;
+        let mut shelf = self.shelf();
+        let (oldest, end) = shelf.extent();
+        let begin = match start {
+            Start::Oldest => oldest,
+            Start::Now => end,
+        };
+        let place = known.unwrap_or(Place {
+            position: begin,
+            records: None,
+        });
+        let position = place.position.max(oldest).min(end);
+        let place = Place {
+            position,
+            records: place.records.filter(|_| position == place.position),
+        };
+        let hold = Arc::new(Hold::new(name.to_owned(), file, place));
+        // What is there now is kept for it from here on.
+        shelf.add_hold(Arc::clone(&hold));
         drop(shelf);
-        let Some(found) = found.filter(|found| self.next < found.end) else {
-            self.open = None;
-            return Ok(());
-        };
-        match &mut self.open {
-            Some((open, _)) if open.base == found.base => open.end = found.end,
-            _ => {
-                let file = File::open(&found.path).map_err(Error::io("open", &found.path))?;
-                self.open = Some((found, file));
+        if known.is_none() && start == Start::Now {
+            // After a crash, now would be later.
+            let kept = hold.write().and_then(|()| hold.sync());
+            if let Err(error) = kept {
+                self.shelf().remove_hold(name);
+                return Err(error);
             }
         }
-        Ok(())
+        Ok(hold)
     }
 
-    /// Says that everything before `position` is done with for good. Kept on disk; segments that
-    /// every reader has released are deleted.
-    ///
-    /// # Errors
-    /// [`Error::Io`]: the position or the deletion could not be written. Calling it again later,
-    /// also with a later position, makes up for it.
-    pub fn release(&mut self, position: Position) -> Result<()> {
-        if position > self.released {
-            self.position_file.write(position)?;
-            self.released = position;
-            self.shared
-                .shelf()
-                .readers
-                .insert(self.name.clone(), position);
-        }
-        self.shared.delete_passed()
-    }
-}
-
-/// Behind the last whole frame in `bytes`, which begin at `position`.
-fn whole_frames_end(bytes: &[u8], position: Position) -> Position {
-    let frames = Chunk {
-        bytes,
-        next: position,
-        end: Position::new(u64::MAX),
-    };
-    frames.last().map_or(position, |frame| frame.end)
-}
-
-/// Frames read at once, borrowed from the reader's buffer.
-#[derive(Clone, Debug)]
-pub struct Chunk<'a> {
-    bytes: &'a [u8],
-    next: Position,
-    end: Position,
-}
-
-impl Chunk<'_> {
-    /// The position behind the last frame.
-    pub fn end(&self) -> Position {
-        self.end
-    }
-}
-
-impl<'a> Iterator for Chunk<'a> {
-    type Item = Frame<'a>;
-
-    fn next(&mut self) -> Option<Frame<'a>> {
-        if self.next >= self.end {
-            return None;
-        }
-        let Found::Frame(frame) = frame::read(self.bytes, self.next) else {
-            return None;
+    fn retire(&self, hold: &Arc<Hold>) -> Result<()> {
+        hold.retire();
+        let mut shelf = self.shelf();
+        let registered = shelf.hold(&hold.name);
+        let removed = if registered.is_some_and(|registered| Arc::ptr_eq(registered, hold)) {
+            shelf.remove_hold(&hold.name);
+            let path = self.home.path.join(position_file::file_name(&hold.name));
+            self.home.remove(&path)
+        } else {
+            Ok(())
         };
-        let length = usize::try_from(frame.end.since(self.next)).ok()?;
-        self.bytes = self.bytes.get(length..)?;
-        self.next = frame.end;
-        Some(frame)
+        drop(shelf);
+        self.delete_passed()?;
+        removed
+    }
+
+    pub(crate) fn keep_only(&self, names: &[&str]) -> Result<()> {
+        let others: Vec<_> = self
+            .shelf()
+            .holds()
+            .filter(|hold| !names.contains(&hold.name.as_str()))
+            .cloned()
+            .collect();
+        for hold in others {
+            self.retire(&hold)?;
+        }
+        let kept: HashSet<String> = names
+            .iter()
+            .map(|name| position_file::file_name(name))
+            .collect();
+        for name in position_file::list(&self.home)? {
+            if !kept.contains(&name) {
+                self.home.remove(&self.home.path.join(name))?;
+            }
+        }
+        self.home.sync()
+    }
+
+    /// How far a reader is behind.
+    pub(crate) fn lag(&self, hold: &Hold) -> Lag {
+        let released = hold.released();
+        let shelf = self.shelf();
+        let (end, all) = shelf
+            .newest()
+            .map_or((released, 0), |newest| (newest.end, newest.records.1));
+        drop(shelf);
+        let bytes = end.since(released);
+        let mut lag = Lag {
+            reader: hold.name.clone(),
+            records: 0,
+            bytes,
+            seconds: 0,
+        };
+        if bytes > 0 {
+            let (records, time_ms) = self.look(hold, released);
+            lag.records = all.saturating_sub(records);
+            lag.seconds = self.clock.now_ms().saturating_sub(time_ms) / 1000;
+        }
+        lag
+    }
+
+    /// The records before `position`, and when the first one behind it was appended.
+    fn look(&self, hold: &Hold, position: Position) -> (u64, u64) {
+        let nearest = hold.nearest(position);
+        if let Some((at, mark)) = nearest
+            && let Some(time_ms) = mark.time_ms
+            && at == position
+        {
+            return (mark.records, time_ms);
+        }
+        let Some(segment) = self.shelf().at(position).cloned() else {
+            return (
+                nearest.map_or(0, |(_, mark)| mark.records),
+                self.clock.now_ms(),
+            );
+        };
+        let (from, before) = match nearest {
+            Some((at, mark)) if at >= segment.base => (at, mark.records),
+            _ => (segment.base, segment.records.0),
+        };
+        let looked = self.home.open(&segment.path, Mode::Read).and_then(|file| {
+            let end = segment.end;
+            let mut scan = Scan::new(&segment, file.as_ref(), end, self.home.seal)?;
+            let records = before + scan.records(from, position)?;
+            let next = scan.header_from(position)?;
+            Ok((records, next.map(|(_, header)| header.time_ms)))
+        });
+        match looked {
+            Ok((records, time_ms)) => {
+                let time_ms = time_ms.unwrap_or(segment.created_ms);
+                hold.mark(position, records, Some(time_ms));
+                (records, time_ms)
+            }
+            // What is known without the file: never less than the truth.
+            Err(_) => (before, segment.created_ms),
+        }
     }
 }

@@ -1,178 +1,337 @@
 //! What is there when a journal is opened.
+//!
+//! **Shape.** 1. Leftovers go, the id is read, each segment's header is looked at. 2. The newest
+//! segment is read through, and cut behind its last frame ([`Tail`]). 3. Its last round is written
+//! once more and all is synced. Sealed segments are not read: readers find out.
+//!
+//! **Invariants.** Nothing is cut that is known to have been durable. Doing all of it again, from
+//! wherever it was interrupted, comes to the same end.
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use gatelog_failpoint as failpoint;
 use uuid::Uuid;
 
-use crate::frame::{self, Found};
-use crate::segment::{self, Segment};
-use crate::{Error, Position, Result};
+use crate::aside::{self, Kind, MAX_COPY_BYTES};
+use crate::clock::Clock;
+use crate::directory::{Directory, Home};
+use crate::filesystem::{Handle, Mode};
+use crate::frame::Seal;
+use crate::scan::Scan;
+use crate::segment::{self, Found, HEADER_BYTES, Header, Segment};
+use crate::tail::Tail;
+use crate::{Error, Position, Result, position_file};
 
-/// Bytes read at once while the newest segment is checked.
-const CHUNK_BYTES: usize = 1 << 20;
+/// What was found when the journal was opened, and done about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Recovered {
+    /// Bytes of unfinished writes that were cut from the end. They were never acknowledged. A copy
+    /// is in a `.torn` file.
+    pub torn_bytes: u64,
+    /// Bytes that are known to have been durable and are not there any more, or not as they were.
+    /// Readers that come by pass over them and tell; there can be more that only they will find.
+    pub damaged_bytes: u64,
+    /// Files that had the name of a segment and were none of this journal; renamed to `.foreign`.
+    pub foreign: Vec<PathBuf>,
+    /// A sentence for each thing that is wrong, for the log. Empty after any mere crash.
+    pub problems: Vec<String>,
+}
 
-/// The segments of a journal, the newest open for writing.
+/// A journal's segments, the newest open for writing.
 #[derive(Debug)]
-pub(crate) struct Recovered {
+pub(crate) struct Opened {
+    pub(crate) home: Home,
     pub(crate) segments: Vec<Segment>,
-    pub(crate) newest: File,
-    /// Bytes that were cut from the newest segment's end.
-    pub(crate) torn_bytes: u64,
+    pub(crate) newest: Box<dyn Handle>,
+    pub(crate) clock: Clock,
+    pub(crate) recovered: Recovered,
 }
 
-/// Takes the directory's lock for as long as the file lives.
-pub(crate) fn lock(dir: &Path) -> Result<File> {
-    let path = dir.join("lock");
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(Error::io("open", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(Error::Locked { path }),
-        Err(fs::TryLockError::Error(error)) => Err(Error::io("lock", path)(error)),
-    }
+/// A segment file that may be one of ours.
+#[derive(Debug)]
+struct Candidate {
+    path: PathBuf,
+    base: Position,
+    file_bytes: u64,
+    header: Option<Header>,
 }
 
-/// The journal's id; made when the directory is new.
-pub(crate) fn journal_id(dir: &Path) -> Result<Uuid> {
-    let path = dir.join("id");
-    match fs::read_to_string(&path) {
-        Ok(text) => {
-            let damaged = Error::Damaged {
-                path,
-                problem: "not the id of a journal",
-                at: 0,
-            };
-            Uuid::try_parse(text.trim()).map_err(|_| damaged)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let id = Uuid::new_v4();
-            let draft = dir.join("id.new");
-            fs::write(&draft, format!("{id}\n")).map_err(Error::io("write", &draft))?;
-            File::open(&draft)
-                .and_then(|file| file.sync_all())
-                .map_err(Error::io("sync", &draft))?;
-            fs::rename(&draft, &path).map_err(Error::io("rename", &path))?;
-            segment::sync_dir(dir)?;
-            Ok(id)
-        }
-        Err(error) => Err(Error::io("read", path)(error)),
+/// Makes the directory a journal that can be appended to.
+pub(crate) fn recover(directory: Directory) -> Result<Opened> {
+    directory.remove_leftovers()?;
+    let candidates = candidates(&directory)?;
+    let known = directory.read_id()?;
+    let newest_header = candidates.iter().rev().find_map(|found| found.header);
+    let id = known.or(newest_header.map(|header| header.journal));
+    let mut recovered = Recovered::default();
+    let mut home = home(directory, id.unwrap_or_else(Uuid::new_v4));
+    let mut segments = Vec::new();
+    for candidate in candidates {
+        segments.extend(recovered.admit(&home, candidate, segments.last())?);
     }
-}
-
-/// Finds the segments, checks that none is missing, and cuts the newest behind its last whole
-/// frame.
-pub(crate) fn recover(dir: &Path, journal: Uuid) -> Result<Recovered> {
-    let mut segments = segment::list(dir)?;
-    while let Some(newest) = segments.pop() {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&newest.path)
-            .map_err(Error::io("open", &newest.path))?;
-        if segment::check_header(&newest, &file, journal)? {
-            check_sequence(dir, &segments, &newest)?;
-            let (newest, torn_bytes) = cut(newest, &file)?;
-            // Whole frames may be in the kernel only; readers must not see them before they are
-            // durable.
-            file.sync_all().map_err(Error::io("sync", &newest.path))?;
-            segments.push(newest);
-            return Ok(Recovered {
-                segments,
-                newest: file,
-                torn_bytes,
-            });
-        }
-        if newest.disk_bytes() > segment::HEADER_BYTES {
-            // It holds frames, so this is not a crash in a rotation.
-            return Err(Error::Damaged {
-                path: newest.path,
-                problem: "not the header of a segment of this journal",
-                at: 0,
-            });
-        }
-        fs::remove_file(&newest.path).map_err(Error::io("remove", &newest.path))?;
+    // A journal always has a segment. One that has lost them all is another journal: stores that
+    // have come far in the old one must not take the new one's records for those they have.
+    if segments.is_empty() {
+        home = self::home(home.directory, Uuid::new_v4());
     }
-    let (first, newest) = segment::create(dir, journal, Position::START)?;
-    Ok(Recovered {
-        segments: vec![first],
+    if known != Some(home.id) {
+        if !segments.is_empty() {
+            let problem = "the file `id` was missing or damaged, and is made from a segment";
+            recovered.problems.push(problem.to_owned());
+        }
+        home.write_id(home.id)?;
+    }
+    recovered.check_ends(&mut segments);
+    let mut newest_ms = 0;
+    let mut newest = None;
+    if let Some(segment) = segments.last_mut() {
+        newest_ms = segment.created_ms;
+        let file = home.open(&segment.path, Mode::Write)?;
+        newest_ms = newest_ms.max(recovered.mend(&home, segment, file.as_ref())?);
+        newest = Some(file);
+    }
+    let clock = Clock::start(newest_ms);
+    let (end, records) = segments.last().map_or((Position::START, 0), |newest| {
+        (newest.end, newest.records.1)
+    });
+    let furthest = position_file::furthest(&home)?;
+    if furthest > end {
+        recovered.lost(end, furthest);
+        newest = None;
+    }
+    let newest = if let Some(newest) = newest {
+        newest
+    } else {
+        let base = end.max(furthest);
+        let (segment, file) = segment::create(&home, base, records, clock.now_ms(), 0)?;
+        if let Some(sealed) = segments.last_mut() {
+            sealed.end = segment.base;
+        }
+        segments.push(segment);
+        file
+    };
+    Ok(Opened {
+        home,
+        segments,
         newest,
-        torn_bytes: 0,
+        clock,
+        recovered,
     })
 }
 
-fn check_sequence(dir: &Path, sealed: &[Segment], newest: &Segment) -> Result<()> {
-    let followers = sealed.iter().skip(1).chain(std::iter::once(newest));
-    for (segment, follower) in sealed.iter().zip(followers) {
-        if segment.end < follower.base {
-            return Err(Error::Gap {
-                dir: dir.to_owned(),
-                from: segment.end,
-            });
-        }
-        if segment.end > follower.base {
-            return Err(Error::Damaged {
-                path: segment.path.clone(),
-                problem: "bytes behind the last frame",
-                at: segment.offset(follower.base),
-            });
-        }
+fn home(directory: Directory, id: Uuid) -> Home {
+    Home {
+        directory,
+        id,
+        seal: Seal::of(id),
     }
-    Ok(())
 }
 
-/// Cuts the segment behind its last whole frame, and keeps what was cut in a file beside it.
-fn cut(mut segment: Segment, file: &File) -> Result<(Segment, u64)> {
-    let whole = last_whole_frame(&segment, file)?;
-    let torn_bytes = segment.end.since(whole);
-    if torn_bytes > 0 {
-        let torn = segment.path.with_extension("torn");
-        let mut tail = vec![0; usize::try_from(torn_bytes).unwrap_or(usize::MAX)];
-        file.read_exact_at(&mut tail, segment.offset(whole))
-            .map_err(Error::io("read", &segment.path))?;
-        fs::write(&torn, &tail).map_err(Error::io("write", &torn))?;
-        file.set_len(segment.offset(whole))
-            .map_err(Error::io("cut", &segment.path))?;
-        segment.end = whole;
+/// The files with the name of a segment, by position.
+fn candidates(directory: &Directory) -> Result<Vec<Candidate>> {
+    let mut candidates = Vec::new();
+    // Names have as many digits as positions can have, so their order is that of the positions.
+    for name in directory.names()? {
+        let Some(base) = segment::base(&name) else {
+            continue;
+        };
+        let path = directory.path.join(name);
+        let file = directory.open(&path, Mode::Read)?;
+        let file_bytes = file.length().map_err(Error::io("look at", &path))?;
+        let found = segment::read_header(file.as_ref()).map_err(Error::io("read", &path))?;
+        let header = match found {
+            Found::Header(header) => Some(header),
+            Found::Nothing => None,
+            Found::Newer(found) => {
+                let reads = segment::VERSION;
+                return Err(Error::Version { path, found, reads });
+            }
+        };
+        candidates.push(Candidate {
+            path,
+            base,
+            file_bytes,
+            header,
+        });
     }
-    Ok((segment, torn_bytes))
+    Ok(candidates)
 }
 
-fn last_whole_frame(segment: &Segment, file: &File) -> Result<Position> {
-    let mut position = segment.base;
-    let mut bytes = Vec::new();
-    let mut wanted = CHUNK_BYTES;
-    while position < segment.end {
-        let available = usize::try_from(segment.end.since(position)).unwrap_or(usize::MAX);
-        bytes.resize(wanted.min(available), 0);
-        file.read_exact_at(&mut bytes, segment.offset(position))
-            .map_err(Error::io("read", &segment.path))?;
-        let begun = position;
-        let mut rest = bytes.as_slice();
-        loop {
-            match frame::read(rest, position) {
-                Found::Frame(frame) => {
-                    let length = usize::try_from(frame.end.since(position)).unwrap_or(usize::MAX);
-                    rest = rest.get(length..).unwrap_or_default();
-                    position = frame.end;
-                }
-                Found::Partial(needed) if needed <= available && position == begun => {
-                    wanted = needed;
-                    break;
-                }
-                Found::Partial(_) if position > begun => {
-                    wanted = CHUNK_BYTES;
-                    break;
-                }
-                Found::Partial(_) | Found::Nothing(_) => return Ok(position),
+impl Recovered {
+    /// The segment that a file is, if it is one of this journal; else the file is put out of the way.
+    fn admit(
+        &mut self,
+        home: &Home,
+        candidate: Candidate,
+        before: Option<&Segment>,
+    ) -> Result<Option<Segment>> {
+        let Candidate {
+            path,
+            base,
+            file_bytes,
+            header,
+        } = candidate;
+        let ours = |header: &Header| header.journal == home.id && header.base == base;
+        let frames_end = base.plus(file_bytes.saturating_sub(HEADER_BYTES));
+        let segment = |header: Header| Segment {
+            path: path.clone(),
+            base,
+            end: frames_end,
+            records: (header.records, header.records),
+            created_ms: header.created_ms,
+            file_bytes,
+            sound: true,
+        };
+        if let Some(header) = header.filter(ours) {
+            return Ok(Some(segment(header)));
+        }
+        if header.is_none() && file_bytes <= HEADER_BYTES {
+            // There never was a frame in it.
+            self.problems
+                .push(format!("{}: was empty, and is removed", path.display()));
+            home.remove(&path)?;
+            return Ok(None);
+        }
+        // Its frames know where they belong, so they can do without the header.
+        let repaired = Header {
+            journal: home.id,
+            base,
+            records: before.map_or(0, |before| before.records.1),
+            created_ms: before.map_or(0, |before| before.created_ms),
+            stale_bytes: file_bytes,
+        };
+        let candidate = segment(repaired);
+        let file = home.open(&path, Mode::Write)?;
+        let first =
+            Scan::new(&candidate, file.as_ref(), frames_end, home.seal)?.header_from(base)?;
+        if first.is_some() {
+            self.damaged_bytes += HEADER_BYTES;
+            self.problems.push(format!(
+                "{}: its header was damaged, and is written anew",
+                path.display()
+            ));
+            file.write_at(&repaired.to_bytes(), 0)
+                .and_then(|()| file.sync_data())
+                .map_err(Error::io("write", &path))?;
+            return Ok(Some(candidate));
+        }
+        self.put_away(home, &path)?;
+        Ok(None)
+    }
+
+    fn put_away(&mut self, home: &Home, path: &Path) -> Result<()> {
+        let taken = home.names()?;
+        let mut name = path.with_extension("foreign");
+        for copy in 2.. {
+            let file_name = name.file_name().and_then(|name| name.to_str());
+            if !taken.iter().any(|taken| Some(taken.as_str()) == file_name) {
+                break;
+            }
+            name = path.with_extension(format!("{copy}.foreign"));
+        }
+        home.fs
+            .rename(path, &name)
+            .map_err(Error::io("rename", path))?;
+        home.sync()?;
+        self.problems.push(format!(
+            "{}: is no segment of this journal, and is now {}",
+            path.display(),
+            name.display()
+        ));
+        self.foreign.push(name);
+        Ok(())
+    }
+
+    /// The frames of a sealed segment end where the next one begins, whatever its file holds.
+    fn check_ends(&mut self, segments: &mut [Segment]) {
+        let followers: Vec<_> = segments.iter().skip(1).cloned().collect();
+        for (segment, follower) in segments.iter_mut().zip(followers) {
+            let missing = follower.base.since(segment.end);
+            segment.end = follower.base;
+            segment.records.1 = follower.records.0.max(segment.records.0);
+            if missing > 0 {
+                self.damaged_bytes += missing;
+                self.problems.push(format!(
+                    "{}: {missing} bytes are missing behind it",
+                    segment.path.display()
+                ));
             }
         }
     }
-    Ok(position)
+
+    /// Readers have been further than the journal is now.
+    fn lost(&mut self, end: Position, furthest: Position) {
+        self.damaged_bytes += furthest.since(end);
+        self.problems.push(format!(
+            "the journal ends at {end}, but readers have been at {furthest}: what was between is \
+             lost, and positions go on from there"
+        ));
+    }
+
+    /// Cuts the newest segment behind its last frame, and makes all of it durable. Answers the time
+    /// of its newest frame.
+    fn mend(&mut self, home: &Home, segment: &mut Segment, file: &dyn Handle) -> Result<u64> {
+        let stale_bytes = match segment::read_header(file) {
+            Ok(Found::Header(header)) => header.stale_bytes,
+            _ => 0,
+        };
+        let mut scan = Scan::new(segment, file, segment.end, home.seal)?;
+        let tail = Tail::find(&mut scan, segment.base)?;
+        let torn_end = tail.torn_end(&mut scan, segment.base, stale_bytes)?;
+        self.torn_bytes = torn_end.since(tail.end);
+        if self.torn_bytes > 0 {
+            let torn = scan.bytes(tail.end, MAX_COPY_BYTES)?;
+            let length = usize::try_from(self.torn_bytes).unwrap_or(usize::MAX);
+            let torn = torn.get(..length).unwrap_or(torn);
+            let (base, offset) = (segment.base.get(), segment.offset(tail.end));
+            // Without a copy it goes on: what is cut was never acknowledged.
+            let _copy = aside::keep(home, Kind::Torn, base, offset, torn);
+        }
+        for (from, to) in &tail.damaged {
+            self.damaged_bytes += to.since(*from);
+            self.problems.push(format!(
+                "{}: {} bytes from byte {} on are damaged",
+                segment.path.display(),
+                to.since(*from),
+                segment.offset(*from)
+            ));
+        }
+        segment.end = tail.end;
+        segment.records.1 = segment.records.0 + tail.records;
+        let length = segment.offset(tail.end);
+        if length < segment.file_bytes {
+            file.set_length(length)
+                .map_err(Error::io("cut", &segment.path))?;
+            segment.file_bytes = length;
+        }
+        failpoint::pass("journal.recovery.cut");
+        if let Some(round) = tail.last_round {
+            rewrite(segment, file, round)?;
+        }
+        failpoint::pass("journal.recovery.rewritten");
+        // Whole frames may be in the kernel only; readers must not see them before they are durable.
+        file.sync_all().map_err(Error::io("sync", &segment.path))?;
+        failpoint::pass("journal.recovery.synced");
+        Ok(tail.newest_ms)
+    }
+}
+
+/// Writes the bytes from `from` on once more. A sync of them may have failed before this process was
+/// started; the kernel then takes them for clean although the disk does not have them.
+fn rewrite(segment: &Segment, file: &dyn Handle, from: Position) -> Result<()> {
+    const PIECE_BYTES: u64 = 1 << 20;
+    let mut from = from.max(segment.base);
+    let mut bytes = Vec::new();
+    while from < segment.end {
+        let piece = segment.end.since(from).min(PIECE_BYTES);
+        bytes.resize(usize::try_from(piece).unwrap_or(usize::MAX), 0);
+        let offset = segment.offset(from);
+        file.read_at(&mut bytes, offset)
+            .map_err(Error::io("read", &segment.path))?;
+        file.write_at(&bytes, offset)
+            .map_err(Error::io("write", &segment.path))?;
+        from = from.plus(piece);
+    }
+    Ok(())
 }

@@ -4,16 +4,21 @@
 //! more the more appends it has. Who was answered in the last round will mostly be back soon, so a
 //! round waits for as many appends as were under way in the last one, but for [`GATHER`] at the most.
 //! A sender that is alone is never made to wait: its last round had one append, and there is one.
+//!
+//! **Failure.** After a failed write or sync, or a panic, all that was not durable is given up, and
+//! a fresh segment is begun ([`repair`](crate::repair)). The failed file is never synced again to
+//! claim what it holds.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::journal::{Queue, Shared};
+use gatelog_failpoint as failpoint;
+
+use crate::filesystem::Handle;
 use crate::segment::{self, Segment};
+use crate::shared::{Queue, Shared};
+use crate::space::{self, Space};
 use crate::{Error, Position, Result, Sync, acknowledge};
 
 /// How long a round may wait for appends. With 64 connections a longer wait (1 ms) left the
@@ -23,104 +28,208 @@ const GATHER: Duration = Duration::from_micros(500);
 /// A buffer larger than this is given back after its round.
 const KEPT_BYTES: usize = 8 << 20;
 
-/// Writes until the journal is closed and nothing waits any more, or until a write fails.
-pub(crate) fn run(shared: &Shared, newest: File) {
-    // A panic here would leave all who wait to wait for ever.
-    let ended = catch_unwind(AssertUnwindSafe(|| write_rounds(shared, newest)));
-    if ended.is_err() {
-        fail(shared, "the writer panicked".to_owned());
-    }
+/// What is written and synced at once.
+#[derive(Debug, Default)]
+struct Round {
+    /// Whole frames, in order.
+    bytes: Vec<u8>,
+    appends: usize,
+    records: u64,
 }
 
-fn write_rounds(shared: &Shared, mut newest: File) {
-    // It changes places with the queue's buffer, so nothing is allocated once both have grown to
-    // what the load needs.
-    let mut bytes = Vec::new();
-    let mut crowd = 1usize;
-    while let Some(appends) = take(shared, &mut bytes, crowd) {
-        match write(shared, &mut newest, &bytes) {
-            Ok(durable) => acknowledge::wake_others(shared, durable),
-            Err(error) => return fail(shared, reason(&error)),
+/// What the writer's thread works with.
+#[derive(Debug)]
+pub(crate) struct Writer<'s> {
+    pub(crate) shared: &'s Shared,
+    /// The newest segment's file.
+    pub(crate) newest: Box<dyn Handle>,
+    space: Space,
+}
+
+/// Writes until the journal is closed and nothing waits any more.
+pub(crate) fn run(shared: &Shared, newest: Box<dyn Handle>) {
+    let mut writer = Writer {
+        shared,
+        newest,
+        space: Space::new(),
+    };
+    loop {
+        // A panic here would leave all who wait to wait for ever.
+        let reason = match catch_unwind(AssertUnwindSafe(|| writer.write_rounds())) {
+            Ok(Ok(())) => break,
+            Ok(Err(error)) => error.chain(),
+            Err(_) => "the writer panicked".to_owned(),
+        };
+        fail(shared, &reason);
+        let repaired = catch_unwind(AssertUnwindSafe(|| writer.repair()));
+        if !repaired.unwrap_or(false) {
+            return;
         }
-        bytes.clear();
-        bytes.shrink_to(KEPT_BYTES);
-        crowd = appends + shared.queue().appends;
+    }
+    writer.cut_to_end();
+}
+
+impl Writer<'_> {
+    fn write_rounds(&mut self) -> Result<()> {
+        // Its buffer changes places with the queue's, so nothing is allocated once both have grown
+        // to what the load needs.
+        let mut round = Round::default();
+        let mut crowd = 1;
+        loop {
+            match take(self.shared, &mut round, crowd) {
+                Taken::Round => {}
+                Taken::Nothing => {
+                    self.space.look(self.shared, 0);
+                    continue;
+                }
+                Taken::Closed => return Ok(()),
+            }
+            self.space.look(self.shared, round.bytes.len() as u64);
+            let durable = self.write(&round)?;
+            acknowledge::wake_others(self.shared, durable);
+            failpoint::pass("journal.answered");
+            round.bytes.clear();
+            round.bytes.shrink_to(KEPT_BYTES);
+            crowd = round.appends + self.shared.queue().appends;
+        }
+    }
+
+    /// Makes the frames durable, and publishes how far everything is.
+    fn write(&mut self, round: &Round) -> Result<Position> {
+        let shared = self.shared;
+        let bytes = round.bytes.len() as u64;
+        let mut segment = newest_segment(shared);
+        let full = segment.offset(segment.end) + bytes > shared.config.segment_bytes;
+        if full && segment.base < segment.end {
+            segment = self.rotate(&segment)?;
+        }
+        failpoint::disk("journal.write")
+            .and_then(|()| {
+                self.newest
+                    .write_at(&round.bytes, segment.offset(segment.end))
+            })
+            .map_err(Error::io("write", &segment.path))?;
+        failpoint::pass("journal.written");
+        if shared.config.sync == Sync::Fsync {
+            failpoint::disk("journal.sync")
+                .and_then(|()| self.newest.sync_data())
+                .map_err(Error::io("sync", &segment.path))?;
+        }
+        failpoint::pass("journal.synced");
+        let end = segment.end.plus(bytes);
+        if let Some(newest) = shared.shelf().newest_mut() {
+            newest.end = end;
+            newest.records.1 += round.records;
+            newest.file_bytes = newest.file_bytes.max(newest.offset(end));
+        }
+        shared.published.send_modify(|now| now.position = end);
+        Ok(end)
+    }
+
+    fn rotate(&mut self, sealed: &Segment) -> Result<Segment> {
+        let shared = self.shared;
+        let (base, records) = (sealed.end, sealed.records.1);
+        let stale_bytes = shared.take_spare(base);
+        let now_ms = shared.clock.now_ms();
+        let (segment, file) = segment::create(&shared.home, base, records, now_ms, stale_bytes)?;
+        shared.shelf().push(segment.clone());
+        self.newest = file;
+        Ok(segment)
+    }
+
+    /// Gives back what the newest segment's file has behind its frames.
+    fn cut_to_end(&self) {
+        let segment = newest_segment(self.shared);
+        let length = segment.offset(segment.end);
+        if length < segment.file_bytes {
+            // If it is not done, the next start does it.
+            let cut = self.newest.set_length(length);
+            let _cut = cut.and_then(|()| self.newest.sync_data()).is_ok();
+        }
     }
 }
 
-/// Waits for something to write, gathers up to `crowd` appends, and takes all of it: how many there
-/// are, or `None` when the journal is closed.
-fn take(shared: &Shared, bytes: &mut Vec<u8>, crowd: usize) -> Option<usize> {
+/// What there is to do.
+enum Taken {
+    Round,
+    /// Nothing, but the disk is full, and may have room again.
+    Nothing,
+    Closed,
+}
+
+/// Waits for something to write, gathers up to `crowd` appends, and takes all of it.
+fn take(shared: &Shared, round: &mut Round, crowd: usize) -> Taken {
     let mut queue = shared.queue();
     queue.wake_at = 1;
-    queue = shared
-        .work
-        .wait_while(queue, |queue| queue.appends == 0 && !queue.closed)
-        .unwrap_or_else(PoisonError::into_inner);
-    if queue.appends < crowd && !queue.closed {
+    let idle = |queue: &mut Queue| queue.appends == 0 && !queue.closed;
+    queue = if queue.disk_full.is_some() {
+        wait(shared, queue, space::PERIOD, idle)
+    } else {
+        let waited = shared.work.wait_while(queue, idle);
+        waited.unwrap_or_else(PoisonError::into_inner)
+    };
+    if (1..crowd).contains(&queue.appends) && !queue.closed {
         queue.wake_at = crowd;
         let gathering = |queue: &mut Queue| queue.appends < crowd && !queue.closed;
-        queue = match shared.work.wait_timeout_while(queue, GATHER, gathering) {
-            Ok((queue, _)) => queue,
-            Err(poisoned) => poisoned.into_inner().0,
-        };
+        queue = wait(shared, queue, GATHER, gathering);
     }
     queue.wake_at = 0;
-    std::mem::swap(&mut queue.bytes, bytes);
-    let appends = std::mem::take(&mut queue.appends);
-    (appends > 0).then_some(appends)
+    if queue.appends == 0 {
+        return if queue.closed {
+            Taken::Closed
+        } else {
+            Taken::Nothing
+        };
+    }
+    std::mem::swap(&mut queue.bytes, &mut round.bytes);
+    round.appends = std::mem::take(&mut queue.appends);
+    round.records = std::mem::take(&mut queue.records);
+    Taken::Round
 }
 
-/// Makes the frames durable, and publishes how far everything is.
-fn write(shared: &Shared, newest: &mut File, bytes: &[u8]) -> Result<Position> {
-    let mut segment = newest_segment(shared);
-    let full = segment.disk_bytes() + bytes.len() as u64 > shared.config.segment_bytes;
-    if full && segment.base < segment.end {
-        (segment, *newest) = segment::create(&shared.dir, shared.id, segment.end)?;
-        shared.shelf().segments.push_back(segment.clone());
+/// Waits while `condition` holds, for `limit` at the most.
+pub(crate) fn wait<'q>(
+    shared: &Shared,
+    queue: std::sync::MutexGuard<'q, Queue>,
+    limit: Duration,
+    condition: impl FnMut(&mut Queue) -> bool,
+) -> std::sync::MutexGuard<'q, Queue> {
+    match shared.work.wait_timeout_while(queue, limit, condition) {
+        Ok((queue, _)) => queue,
+        Err(poisoned) => poisoned.into_inner().0,
     }
-    let offset = segment.offset(segment.end);
-    newest
-        .write_all_at(bytes, offset)
-        .map_err(Error::io("write", &segment.path))?;
-    if shared.config.sync == Sync::Fsync {
-        newest
-            .sync_data()
-            .map_err(Error::io("sync", &segment.path))?;
-    }
-    let end = segment.end.plus(bytes.len() as u64);
-    if let Some(newest) = shared.shelf().segments.back_mut() {
-        newest.end = end;
-    }
-    shared.durable.send_replace(end);
-    Ok(end)
 }
 
-fn newest_segment(shared: &Shared) -> Segment {
-    let newest = shared.shelf().segments.back().cloned();
+pub(crate) fn newest_segment(shared: &Shared) -> Segment {
+    let newest = shared.shelf().newest().cloned();
     newest.unwrap_or_else(|| Segment {
-        path: shared.dir.clone(),
+        path: shared.home.path.clone(),
         base: Position::START,
         end: Position::START,
+        records: (0, 0),
+        created_ms: 0,
+        file_bytes: 0,
+        sound: true,
     })
 }
 
-fn reason(error: &Error) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    }
-}
-
-/// Refuses all that waits and all that will come.
-fn fail(shared: &Shared, reason: String) {
+/// Gives up all that is not durable, and refuses all that comes until there is a fresh segment.
+fn fail(shared: &Shared, reason: &str) {
+    let durable = newest_segment(shared).end;
     let mut queue = shared.queue();
-    queue.failed = Some(reason);
+    queue.failed = Some(reason.to_owned());
     queue.bytes = Vec::new();
     queue.appends = 0;
-    drop(queue);
-    shared.failed.store(true, Ordering::Release);
+    queue.records = 0;
+    queue.end = durable;
+    queue.generation += 1;
+    shared.generations().end(durable, reason);
+    let generation = queue.generation;
     // Nothing more is durable, but all who wait are to look.
-    shared.durable.send_modify(|_| ());
+    shared.published.send_modify(|now| {
+        now.generation = generation;
+        now.position = durable;
+    });
+    drop(queue);
     acknowledge::wake_others(shared, Position::new(u64::MAX));
 }

@@ -105,7 +105,7 @@ impl Outputs {
                 health,
                 telemetry,
             )?;
-            Courier::new(Arc::new(tail), settings, journal, telemetry)
+            Ok(Courier::new(Arc::new(tail), settings, telemetry))
         });
         let couriers: gatelog_journal::Result<_> = couriers.collect();
         Ok(Registered {

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use gatelog_journal::{Journal, Position, Reader};
+use gatelog_journal::{Journal, Position, Read, Reader};
 use gatelog_store::Store;
 use metrics::Counter;
 use tokio::sync::watch;
@@ -70,6 +70,8 @@ struct Writer {
     released: Position,
     /// What was written and not yet committed.
     uncommitted: VecDeque<Written>,
+    /// Why the journal could not let go of what was released last.
+    refused: Option<String>,
     journal_id: String,
     health: Arc<Health>,
     dead_letter: DeadLetter,
@@ -109,6 +111,7 @@ impl Pipeline {
             released: reader.position(),
             reader,
             uncommitted: VecDeque::new(),
+            refused: None,
             journal_id: journal.id().to_string(),
             health: Arc::clone(&health),
             dead_letter,
@@ -263,12 +266,14 @@ impl Writer {
 
     /// Writes the next frames; false when there are none.
     async fn write_chunk(&mut self) -> Result<bool, String> {
-        let Some(chunk) = self
-            .reader
-            .read(CHUNK_BYTES)
-            .map_err(|error| error.to_string())?
-        else {
-            return Ok(false);
+        let read = self.reader.read(CHUNK_BYTES);
+        let chunk = match read.map_err(|error| error.to_string())? {
+            Read::Chunk(chunk) => chunk,
+            Read::Damaged(damage) => {
+                self.losses.damaged(damage.bytes(), damage.to);
+                return Ok(true);
+            }
+            Read::Nothing => return Ok(false),
         };
         let end = chunk.end();
         let Decoded {
@@ -290,7 +295,7 @@ impl Writer {
             records: records.len() as u64 - letters.kept - letters.dropped,
             letters,
         });
-        self.release()?;
+        self.release();
         Ok(true)
     }
 
@@ -299,11 +304,12 @@ impl Writer {
         let flushed = self.store.flush(all).await;
         self.health.busy(false);
         flushed.map_err(|error| error.to_string())?;
-        self.release()
+        self.release();
+        Ok(())
     }
 
     /// Lets the journal forget what is stored for good, and counts it.
-    fn release(&mut self) -> Result<(), String> {
+    fn release(&mut self) {
         let committed = Position::new(self.store.committed());
         let is_committed = |written: &mut Written| written.end <= committed;
         while let Some(written) = self.uncommitted.pop_front_if(is_committed) {
@@ -313,8 +319,14 @@ impl Writer {
             self.losses.dropped(letters);
         }
         self.released = self.released.max(committed);
-        self.reader
-            .release(committed)
-            .map_err(|error| error.to_string())
+        // The journal tries again. The store's own position does not depend on it.
+        let refused = self.reader.release(committed).err();
+        let refused = refused.map(|error| error.to_string());
+        if refused != self.refused
+            && let Some(error) = &refused
+        {
+            tracing::warn!(store = self.store.name(), %error, "the journal cannot let go");
+        }
+        self.refused = refused;
     }
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use gatelog_journal::{Journal, Reader};
+use gatelog_journal::{Journal, Reader, Start};
 use gatelog_store::Store;
 use gatelog_store::lake::{self, Lake};
 use gatelog_store::mysql::{DEFAULT_TABLE, Dsn, MysqlStore};
@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::api;
 use crate::config::{Config, StoreName, Sync};
 use crate::dead_letter::DeadLetters;
-use crate::forwarder::{OutputState, Outputs};
+use crate::forwarder::{OutputState, Outputs, Registered};
 use crate::health::Health;
 use crate::intake::Intake;
 use crate::output::{self, Output};
@@ -116,8 +116,9 @@ impl Service {
         set("gatelog_journal_bytes", None, self.journal.used_bytes());
         let dead_letter_bytes = self.dead_letters.used_bytes();
         set("gatelog_dead_letter_bytes", None, dead_letter_bytes);
-        for (reader, bytes) in self.journal.lag_bytes() {
-            set("gatelog_reader_lag_bytes", Some(("reader", reader)), bytes);
+        for lag in self.journal.lags() {
+            let label = ("reader", lag.reader);
+            set("gatelog_reader_lag_bytes", Some(label), lag.bytes);
         }
         for (store, _) in &self.stores {
             for (column, count) in store.truncated() {
@@ -174,11 +175,12 @@ pub async fn start_with_outputs(
     let stop_stores = watch::Sender::new(false);
     let dead_letters = open_dead_letters(config, &journal)?;
     let senders_reader = journal
-        .reader(senders::READER)
+        .reader(senders::READER, Start::Oldest)
         .map_err(StartError::Journal)?;
     // Nothing is released before all readers are registered.
     let outputs = Outputs::register(outputs, &journal, &dead_letters, &telemetry)
         .map_err(StartError::Journal)?;
+    forget_other_readers(&journal, &stores, &outputs);
     let pipelines = start_pipelines(&stores, &journal, &dead_letters, &telemetry, &stop_stores)?;
     let outputs = outputs.start(&stop_stores);
     let outputs = outputs.map_err(io("start an output's thread"))?;
@@ -236,11 +238,15 @@ fn open_journal(config: &Config) -> Result<Journal, StartError> {
     };
     let journal = Journal::open(&config.data_dir.join("journal"), journal_config)
         .map_err(StartError::Journal)?;
-    if journal.torn_bytes() > 0 {
+    let recovered = journal.recovered();
+    if recovered.torn_bytes > 0 {
         tracing::info!(
-            bytes = journal.torn_bytes(),
+            bytes = recovered.torn_bytes,
             "recovery cut an unfinished write"
         );
+    }
+    for problem in &recovered.problems {
+        tracing::error!(problem, "the journal was found damaged");
     }
     if config.journal.sync == Sync::None {
         tracing::warn!("journal.sync is none: records are acknowledged before they are on disk");
@@ -254,6 +260,19 @@ fn open_dead_letters(config: &Config, journal: &Journal) -> Result<DeadLetters, 
         .map_err(io("open the directory of the dead letters"))
 }
 
+/// Lets go of what readers hold that are no longer in the configuration.
+fn forget_other_readers(journal: &Journal, stores: &[Arc<dyn Store>], outputs: &Registered) {
+    let names: Vec<&str> = stores
+        .iter()
+        .map(|store| store.name())
+        .chain(outputs.readers())
+        .chain([senders::READER])
+        .collect();
+    if let Err(error) = journal.keep_only(&names) {
+        tracing::warn!(%error, "readers that are no longer configured cannot be forgotten");
+    }
+}
+
 /// Starts the thread of each store.
 fn start_pipelines(
     stores: &[Arc<dyn Store>],
@@ -265,7 +284,7 @@ fn start_pipelines(
     // All readers are registered before the first of them releases anything.
     let readers: Vec<_> = stores
         .iter()
-        .map(|store| journal.reader(store.name()))
+        .map(|store| journal.reader(store.name(), Start::Oldest))
         .collect::<Result<_, _>>()
         .map_err(StartError::Journal)?;
     let start = |(store, reader): (&Arc<dyn Store>, _)| {
@@ -324,9 +343,9 @@ impl Running {
         let waiting_bytes: u64 = self
             .service
             .journal
-            .lag_bytes()
-            .into_iter()
-            .map(|(_, bytes)| bytes)
+            .lags()
+            .iter()
+            .map(|lag| lag.bytes)
             .sum();
         tracing::info!(waiting_bytes, "gatelog has stopped");
     }

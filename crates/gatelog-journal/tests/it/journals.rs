@@ -1,9 +1,12 @@
 //! Journals to test with.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use gatelog_journal::{Config, Journal, Position, Reader};
+use gatelog_journal::{Config, Damage, Journal, Position, Read, Reader, Start};
 use tempfile::TempDir;
+
+use crate::faulty::Faulty;
 
 /// A directory, and settings under which segments are small.
 pub(crate) struct Bench {
@@ -16,6 +19,7 @@ impl Bench {
         let config = Config {
             segment_bytes: 4096,
             max_bytes: 64 << 10,
+            reserve_bytes: 0,
             ..Config::default()
         };
         Self {
@@ -30,6 +34,10 @@ impl Bench {
 
     pub(crate) fn open(&self) -> Journal {
         Journal::open(self.dir(), self.config).unwrap()
+    }
+
+    pub(crate) fn open_on(&self, disk: &Faulty) -> Journal {
+        Journal::open_on(Arc::new(disk.clone()), self.dir(), self.config).unwrap()
     }
 
     /// The segment files, oldest first.
@@ -52,13 +60,37 @@ pub(crate) fn append(journal: &Journal, payload: &[u8]) -> Position {
     block_on(journal.append(payload, 1).unwrap()).unwrap()
 }
 
-/// All payloads from the reader's place on.
+/// A reader that begins at the oldest frame.
+pub(crate) fn open_reader(journal: &Journal, name: &str) -> Reader {
+    journal.reader(name, Start::Oldest).unwrap()
+}
+
+/// All payloads from the reader's place on. There has to be no damage.
 pub(crate) fn read_all(reader: &mut Reader) -> Vec<Vec<u8>> {
-    let mut payloads = Vec::new();
-    while let Some(chunk) = reader.read(1000).unwrap() {
-        payloads.extend(chunk.map(|frame| frame.payload.to_vec()));
-    }
+    let (payloads, damage) = read_over_damage(reader);
+    assert_eq!(damage, []);
     payloads
+}
+
+/// All payloads from the reader's place on, and what was passed over.
+pub(crate) fn read_over_damage(reader: &mut Reader) -> (Vec<Vec<u8>>, Vec<Damage>) {
+    let mut payloads = Vec::new();
+    let mut damaged = Vec::new();
+    loop {
+        let before = reader.position();
+        match reader.read(1000).unwrap() {
+            Read::Chunk(chunk) => payloads.extend(chunk.map(|frame| frame.payload.to_vec())),
+            Read::Damaged(damage) => damaged.push(damage),
+            Read::Nothing => return (payloads, damaged),
+        }
+        assert!(reader.position() > before, "the reader stands still");
+    }
+}
+
+/// Reads everything and releases it.
+pub(crate) fn drain(reader: &mut Reader) {
+    read_all(reader);
+    reader.release(reader.position()).unwrap();
 }
 
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {

@@ -10,4 +10,6 @@ mod readers;
 mod torn_tail;
 
 #[cfg(test)]
+mod faulty;
+#[cfg(test)]
 mod journals;

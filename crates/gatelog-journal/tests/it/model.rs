@@ -1,9 +1,9 @@
 //! The journal against a model: a list of frames, and a number for each reader.
 
-use gatelog_journal::{Config, Journal, Position, Reader};
+use gatelog_journal::{Config, Journal, Position, Read, Reader};
 use proptest::prelude::*;
 
-use crate::journals::{Bench, append};
+use crate::journals::{Bench, append, open_reader};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -41,7 +41,7 @@ fn open(bench: &Bench) -> (Journal, [Reader; 2]) {
         ..bench.config
     };
     let journal = Journal::open(bench.dir(), config).unwrap();
-    let readers = ["a", "b"].map(|name| journal.reader(name).unwrap());
+    let readers = ["a", "b"].map(|name| open_reader(&journal, name));
     (journal, readers)
 }
 
@@ -64,7 +64,7 @@ proptest! {
                 }
                 Step::Read { reader, bytes, release } => {
                     let progress = &mut model[reader];
-                    if let Some(chunk) = readers[reader].read(bytes).unwrap() {
+                    if let Read::Chunk(chunk) = readers[reader].read(bytes).unwrap() {
                         let end = chunk.end();
                         for frame in chunk {
                             prop_assert_eq!(frame.payload, &frames[progress.read]);

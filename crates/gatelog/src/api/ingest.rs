@@ -273,7 +273,7 @@ impl Refusal {
             Self::Busy
             | Self::Numbers(senders::Error::Crowded)
             | Self::Journal(JournalError::Overloaded { .. }) => Some("1"),
-            Self::Journal(JournalError::Full { .. }) => Some("5"),
+            Self::Journal(JournalError::Full { .. } | JournalError::DiskFull { .. }) => Some("5"),
             Self::Journal(_) => Some("30"),
             _ => None,
         };

@@ -44,7 +44,12 @@ struct StoreState {
 
 /// Answers `GET /ready`: 200 when the journal takes records and every store does, else 503.
 pub async fn ready(State(service): State<Arc<Service>>) -> Response {
-    let lag: HashMap<String, u64> = service.journal.lag_bytes().into_iter().collect();
+    let lag: HashMap<String, u64> = service
+        .journal
+        .lags()
+        .into_iter()
+        .map(|lag| (lag.reader, lag.bytes))
+        .collect();
     let stores: Vec<StoreState> = service
         .stores
         .iter()

@@ -11,12 +11,12 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use gatelog_journal::{Journal, Position, Reader};
+use gatelog_journal::{Cursor, Position, Read};
 use metrics::Counter;
 use tokio::sync::watch;
 
 use super::progress::Wanted;
-use super::tail::{self, Tail};
+use super::tail::Tail;
 use crate::backoff::Backoff;
 use crate::output::{Settings, Undelivered};
 use crate::telemetry::Telemetry;
@@ -37,7 +37,7 @@ const GATHER_TICK: Duration = Duration::from_millis(20);
 pub(super) struct Courier {
     tail: Arc<Tail>,
     settings: Settings,
-    cursor: Reader,
+    cursor: Cursor,
     /// Bytes of a record in the journal, as last seen.
     record_bytes: u64,
     delivered: Counter,
@@ -57,19 +57,18 @@ impl Courier {
     pub(super) fn new(
         tail: Arc<Tail>,
         settings: Settings,
-        journal: &Journal,
         telemetry: &Telemetry,
-    ) -> gatelog_journal::Result<Self> {
+    ) -> Self {
         let counter = |metric| telemetry.counter_of(metric, &[("output", tail.name())]);
-        Ok(Self {
-            cursor: tail::cursor(tail.reader(), journal)?,
+        Self {
+            cursor: tail.cursor(),
             delivered: counter("gatelog_output_delivered_total"),
             rejected: counter("gatelog_output_rejected_total"),
             errors: counter("gatelog_output_errors_total"),
             tail,
             settings,
             record_bytes: 1024,
-        })
+        }
     }
 
     pub(super) fn tail(&self) -> &Arc<Tail> {
@@ -167,13 +166,17 @@ impl Courier {
             sought.map_err(|error| error.to_string())?;
         }
         let begin = self.cursor.position();
-        let Some(chunk) = self
-            .cursor
-            .read(CHUNK_BYTES)
-            .map_err(|error| error.to_string())?
-        else {
-            self.tail.health().set_opened();
-            return Ok(Went::Idle);
+        let read = self.cursor.read(CHUNK_BYTES);
+        let chunk = match read.map_err(|error| error.to_string())? {
+            Read::Chunk(chunk) => chunk,
+            Read::Damaged(damage) => {
+                self.tail.pass_over(&damage);
+                return Ok(Went::On);
+            }
+            Read::Nothing => {
+                self.tail.health().set_opened();
+                return Ok(Went::Idle);
+            }
         };
         let end = chunk.end();
         let wanted = Wanted::of(chunk, begin, end, self.tail.output());

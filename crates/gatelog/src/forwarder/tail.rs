@@ -10,7 +10,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use gatelog_journal::{Journal, Position, Reader};
+use gatelog_journal::{Cursor, Damage, Journal, Position, Read, Reader};
 use metrics::Counter;
 use tokio::sync::watch;
 
@@ -199,6 +199,21 @@ impl Tail {
         set_aside(losses, aside, &self.dead_letter, frames)
     }
 
+    /// Passes over a place where the journal is damaged. All before it is done with.
+    pub(super) fn pass_over(&self, damage: &Damage) {
+        let mut state = self.state();
+        state.losses.damaged(damage.bytes(), damage.to);
+        if damage.to > self.passed() {
+            self.pass(&mut state, damage.to, 0);
+        }
+        self.store_when(&mut state, STORE_AFTER);
+    }
+
+    /// What the output's thread reads with, from where it is.
+    pub(super) fn cursor(&self) -> Cursor {
+        self.state().keeper.cursor()
+    }
+
     /// Stores the position if a confirmation has waited for so long.
     pub(super) fn store(&self, age: Duration) {
         self.store_when(&mut self.state(), age);
@@ -243,8 +258,14 @@ impl Tail {
         let over_bytes = keeper.unread_bytes().saturating_sub(self.max_backlog.bytes);
         let bytes = usize::try_from(over_bytes.min(SHED_BYTES)).unwrap_or(usize::MAX);
         let begin = keeper.position();
-        let Some(chunk) = keeper.read(bytes).map_err(|error| error.to_string())? else {
-            return Ok(false);
+        let chunk = match keeper.read(bytes).map_err(|error| error.to_string())? {
+            Read::Chunk(chunk) => chunk,
+            Read::Damaged(damage) => {
+                losses.damaged(damage.bytes(), damage.to);
+                self.pass(state, damage.to, 0);
+                return Ok(true);
+            }
+            Read::Nothing => return Ok(false),
         };
         let end = chunk.end();
         let wanted = Wanted::of(chunk, begin, end, &*self.output);
@@ -341,17 +362,11 @@ fn set_aside(
     Ok(())
 }
 
-/// Another reader at the place of a registered one; it never releases.
-pub(super) fn cursor(reader: &str, journal: &Journal) -> gatelog_journal::Result<Reader> {
-    journal.reader(reader)
-}
-
 /// The registered reader, at its place.
 fn keeper(reader: &str, start: Start, journal: &Journal) -> gatelog_journal::Result<Reader> {
-    let mut keeper = journal.reader(reader)?;
-    if start == Start::Now && keeper.position() == Position::START {
-        keeper.seek(journal.end())?;
-        keeper.release(journal.end())?;
-    }
-    Ok(keeper)
+    let start = match start {
+        Start::Now => gatelog_journal::Start::Now,
+        Start::Oldest => gatelog_journal::Start::Oldest,
+    };
+    journal.reader(reader, start)
 }

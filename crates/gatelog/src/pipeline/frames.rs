@@ -68,6 +68,7 @@ mod tests {
         let frames = payloads.iter().zip(1..).map(|(payload, end)| Frame {
             payload,
             records: 2,
+            time_ms: 0,
             end: Position::new(end),
         });
         let decoded = Decoded::of(frames);

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use gatelog_journal::{Journal, Position, Reader};
+use gatelog_journal::{Journal, Position, Read, Reader};
 use gatelog_record::wire;
 
 use super::checkpoint::{self, Unusable};
@@ -67,7 +67,7 @@ fn replay(senders: &Senders, reader: &mut Reader) {
     let now = Moment::now();
     loop {
         match reader.read(CHUNK_BYTES) {
-            Ok(Some(chunk)) => {
+            Ok(Read::Chunk(chunk)) => {
                 for frame in chunk {
                     match wire::read_origin(frame.payload) {
                         Ok(Some(origin)) => senders.replay(&origin, now),
@@ -76,7 +76,16 @@ fn replay(senders: &Senders, reader: &mut Reader) {
                     }
                 }
             }
-            Ok(None) => break,
+            Ok(Read::Damaged(damage)) => {
+                senders.forgetful.store(true, Ordering::Relaxed);
+                tracing::error!(
+                    bytes = damage.bytes(),
+                    problem = damage.problem,
+                    "the journal is damaged: records that are repeated from there may be stored \
+                     twice"
+                );
+            }
+            Ok(Read::Nothing) => break,
             Err(error) => {
                 tracing::error!(%error, "the journal cannot be read: repeated records may be stored twice");
                 break;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gatelog_journal::{Config, Journal};
+use gatelog_journal::{Config, Journal, Read, Start};
 use gatelog_record::wire::{
     Origin, Stream, begin_batch_from, read_batch, read_origin, write_record,
 };
@@ -22,7 +22,7 @@ impl Rig {
     /// As the service starts.
     pub(super) fn open(dir: &Path) -> Self {
         let journal = Journal::open(&dir.join("journal"), Config::default()).unwrap();
-        let mut reader = journal.reader(READER).unwrap();
+        let mut reader = journal.reader(READER, Start::Oldest).unwrap();
         let senders = restore(dir, &journal, &mut reader);
         Self {
             journal: journal.into(),
@@ -78,9 +78,9 @@ impl Rig {
 
     /// Numbers of the records in the journal, each as often as it is there.
     pub(super) fn journaled(&self, name: &Name) -> Vec<u64> {
-        let mut reader = self.journal.reader("rig").unwrap();
+        let mut reader = self.journal.reader("rig", Start::Oldest).unwrap();
         let mut numbers = Vec::new();
-        while let Some(chunk) = reader.read(1 << 20).unwrap() {
+        while let Read::Chunk(chunk) = reader.read(1 << 20).unwrap() {
             for frame in chunk {
                 let origin = read_origin(frame.payload).unwrap().unwrap();
                 if origin.stream == name.stream() {

@@ -1,0 +1,354 @@
+//! Reading frames in order, over damage and all.
+//!
+//! **Shape.** A [`Cursor`] has a place and reads on from there. It belongs to a reader, which says
+//! how far things are done with; one reader may have several cursors.
+//!
+//! **Invariants.** Every read that answers anything but [`Read::Nothing`] brings the cursor forward,
+//! so no reader stands still before damage. What is passed over is told.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::aside::MAX_COPY_BYTES;
+use crate::damage::Damage;
+use crate::filesystem::{Handle, Mode};
+use crate::frame::{self, Found, Frame};
+use crate::hold::Hold;
+use crate::scan::Scan;
+use crate::segment::Segment;
+use crate::shared::Shared;
+use crate::ticket::Published;
+use crate::{Error, Position, Result};
+
+/// Reads the journal from a place of its own. Reading blocks on the disk: not for async threads.
+#[derive(Debug)]
+pub struct Cursor {
+    shared: Arc<Shared>,
+    hold: Arc<Hold>,
+    published: watch::Receiver<Published>,
+    next: Position,
+    /// Records before `next`, once they are known.
+    records: Option<u64>,
+    open: Option<Open>,
+    buffer: Vec<u8>,
+}
+
+/// A segment that is being read.
+#[derive(Debug)]
+struct Open {
+    segment: Segment,
+    file: Box<dyn Handle>,
+}
+
+/// What a read has found.
+#[derive(Debug)]
+pub enum Read<'c> {
+    /// The next frames, at least one.
+    Chunk(Chunk<'c>),
+    /// There are no frames where some were. Reading goes on behind.
+    Damaged(Damage),
+    /// All that is durable was read.
+    Nothing,
+}
+
+/// What stands where the next frame should be.
+enum Next {
+    Frames,
+    Broken {
+        to: Position,
+        problem: &'static str,
+        /// Records of the frame that is broken, if its header is not.
+        records: u64,
+    },
+}
+
+impl Clone for Cursor {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            hold: Arc::clone(&self.hold),
+            published: self.published.clone(),
+            next: self.next,
+            records: self.records,
+            open: None,
+            buffer: Vec::new(),
+        }
+    }
+}
+
+impl Cursor {
+    pub(crate) fn new(shared: Arc<Shared>, hold: Arc<Hold>, next: Position) -> Self {
+        let published = shared.published.subscribe();
+        let records = hold.records_before(next);
+        Self {
+            shared,
+            hold,
+            published,
+            next,
+            records,
+            open: None,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Where the next read begins.
+    pub fn position(&self) -> Position {
+        self.next
+    }
+
+    /// How many bytes are durable and not yet read.
+    pub fn unread_bytes(&self) -> u64 {
+        self.shared.durable().since(self.next)
+    }
+
+    /// Goes on from `position`, which a store has kept with its rows; from the oldest frame that is
+    /// still there, if that one is gone.
+    ///
+    /// # Errors
+    /// [`Error::BeyondEnd`]: the position is not of this journal as it is now.
+    pub fn seek(&mut self, position: Position) -> Result<()> {
+        let (oldest, end) = self.shared.shelf().extent();
+        if position > end {
+            return Err(Error::BeyondEnd {
+                asked: position,
+                end,
+            });
+        }
+        self.go_to(position.max(oldest));
+        Ok(())
+    }
+
+    fn go_to(&mut self, position: Position) {
+        self.next = position;
+        self.records = self.hold.records_before(position);
+        self.open = None;
+    }
+
+    /// Waits until there is something to read.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] when the journal is closed and all of it was read.
+    pub async fn wait(&mut self) -> Result<()> {
+        let next = self.next;
+        let ready = |now: &Published| now.position > next || now.closed;
+        match self.published.wait_for(ready).await {
+            Ok(now) if now.position > next => Ok(()),
+            _ => Err(Error::Closed),
+        }
+    }
+
+    /// Reads the next frames, about `bytes` of them.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the segment cannot be read: try again later.
+    pub fn read(&mut self, bytes: usize) -> Result<Read<'_>> {
+        let Some(open) = self.open_next()? else {
+            return Ok(Read::Nothing);
+        };
+        let next = match open {
+            Opened::Segment => self.fill(bytes)?,
+            Opened::Missing(segment) => {
+                let to = segment.end;
+                let problem = "the file is missing";
+                let place = (self.next, to);
+                let damage = self.shared.note_damage(&segment, place, problem, Vec::new);
+                self.go_to(to);
+                return Ok(Read::Damaged(damage));
+            }
+        };
+        match next {
+            Next::Frames => Ok(Read::Chunk(self.take_frames())),
+            Next::Broken {
+                to,
+                problem,
+                records,
+            } => Ok(self.pass_over(to, problem, records)),
+        }
+    }
+
+    /// Opens the segment that holds the next frame, unless it is open already; `None` when all was
+    /// read.
+    fn open_next(&mut self) -> Result<Option<Opened>> {
+        loop {
+            let shelf = self.shared.shelf();
+            if self.next < shelf.oldest() {
+                // Everybody who counts has released what was there.
+                self.next = shelf.oldest();
+                self.records = None; // Known when the segment is opened.
+            }
+            let Some(found) = shelf.at(self.next).cloned() else {
+                return Ok(None);
+            };
+            drop(shelf);
+            if let Some(open) = &mut self.open
+                && open.segment.base == found.base
+            {
+                // The newest grows.
+                open.segment = found;
+                return Ok(Some(Opened::Segment));
+            }
+            if self.next == found.base {
+                self.records = Some(found.records.0);
+            }
+            match self.shared.home.fs.open(&found.path, Mode::Read) {
+                Ok(file) => {
+                    self.open = Some(Open {
+                        segment: found,
+                        file,
+                    });
+                    return Ok(Some(Opened::Segment));
+                }
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::io("open", found.path)(error));
+                }
+                // It may have been deleted just now, as passed.
+                Err(_) if self.next < self.hold.released() || self.hold.is_retired() => {
+                    self.go_to(found.end);
+                }
+                Err(_) => return Ok(Some(Opened::Missing(found))),
+            }
+        }
+    }
+
+    /// Fills the buffer with the next frame or, if there is room, with more.
+    fn fill(&mut self, bytes: usize) -> Result<Next> {
+        let Some(Open { segment, file }) = &self.open else {
+            return Ok(Next::Frames);
+        };
+        let offset = segment.offset(self.next);
+        let mut available = to_usize(segment.end.since(self.next));
+        let mut problem = "no frame where one was";
+        let mut wanted = bytes.max(frame::HEADER_BYTES);
+        loop {
+            self.buffer.resize(wanted.min(available), 0);
+            match file.read_at(&mut self.buffer, offset) {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    let length = file.length().map_err(Error::io("look at", &segment.path))?;
+                    let there = to_usize(length.saturating_sub(offset));
+                    if there >= self.buffer.len() {
+                        return Err(Error::io("read", &segment.path)(error));
+                    }
+                    available = there;
+                    problem = "the file is shorter than it was";
+                    continue;
+                }
+                read => read.map_err(Error::io("read", &segment.path))?,
+            }
+            let seal = self.shared.home.seal;
+            match frame::read(&self.buffer, self.next, seal) {
+                Found::Frame(_) => return Ok(Next::Frames),
+                Found::Partial(needed) if needed <= available => wanted = needed,
+                Found::Spoilt(header) => {
+                    return Ok(Next::Broken {
+                        to: header.end(self.next).min(segment.end),
+                        problem: "a payload that is not what was appended",
+                        records: u64::from(header.records),
+                    });
+                }
+                Found::Partial(_) | Found::Nothing => {
+                    let mut scan = Scan::new(segment, file.as_ref(), segment.end, seal)?;
+                    let found = scan.next_header(self.next.plus(1))?;
+                    let to = found.map_or(segment.end, |(position, _)| position);
+                    return Ok(Next::Broken {
+                        to,
+                        problem,
+                        records: 0,
+                    });
+                }
+            }
+        }
+    }
+
+    /// The whole frames in the buffer, which begins with one.
+    fn take_frames(&mut self) -> Chunk<'_> {
+        let seal = self.shared.home.seal;
+        let mut records = 0;
+        let mut first_ms = None;
+        let mut end = self.next;
+        let mut rest = self.buffer.as_slice();
+        while let Found::Frame(frame) = frame::read(rest, end, seal) {
+            records += u64::from(frame.records);
+            first_ms = first_ms.or(Some(frame.time_ms));
+            rest = rest
+                .get(to_usize(frame.end.since(end))..)
+                .unwrap_or_default();
+            end = frame.end;
+        }
+        let begin = std::mem::replace(&mut self.next, end);
+        if let Some(before) = self.records {
+            self.hold.mark(begin, before, first_ms);
+            self.hold.mark(end, before + records, None);
+            self.records = Some(before + records);
+        }
+        Chunk {
+            bytes: &self.buffer,
+            seal,
+            next: begin,
+            end,
+        }
+    }
+
+    fn pass_over(&mut self, to: Position, problem: &'static str, records: u64) -> Read<'_> {
+        let from = std::mem::replace(&mut self.next, to);
+        self.records = self.records.map(|before| before + records);
+        let Some(Open { segment, file }) = &self.open else {
+            return Read::Nothing;
+        };
+        let bytes = || {
+            let seal = self.shared.home.seal;
+            let scan = Scan::new(segment, file.as_ref(), to, seal);
+            let bytes = scan.and_then(|mut scan| {
+                let bytes = scan.bytes(from, MAX_COPY_BYTES)?;
+                Ok(bytes.to_vec())
+            });
+            // They could be read a moment ago. Without them it goes on.
+            bytes.unwrap_or_default()
+        };
+        let damage = self.shared.note_damage(segment, (from, to), problem, bytes);
+        Read::Damaged(damage)
+    }
+}
+
+/// What was opened.
+enum Opened {
+    Segment,
+    /// This one should be there.
+    Missing(Segment),
+}
+
+fn to_usize(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// Frames read at once, borrowed from the cursor's buffer.
+#[derive(Clone, Debug)]
+pub struct Chunk<'a> {
+    bytes: &'a [u8],
+    seal: frame::Seal,
+    next: Position,
+    end: Position,
+}
+
+impl Chunk<'_> {
+    /// The position behind the last frame.
+    pub fn end(&self) -> Position {
+        self.end
+    }
+}
+
+impl<'a> Iterator for Chunk<'a> {
+    type Item = Frame<'a>;
+
+    fn next(&mut self) -> Option<Frame<'a>> {
+        if self.next >= self.end {
+            return None;
+        }
+        // They were checked when they were read.
+        let frame = frame::read_checked(self.bytes, self.next, self.seal)?;
+        self.bytes = self.bytes.get(to_usize(frame.end.since(self.next))..)?;
+        self.next = frame.end;
+        Some(frame)
+    }
+}

@@ -174,8 +174,8 @@ impl Cursor {
         loop {
             let shelf = self.shared.shelf();
             if self.next < shelf.oldest() {
-                // Everybody who counts has released what was there.
-                self.next = shelf.oldest();
+                // Everybody who counts has released what was there, this reader too.
+                self.next = shelf.oldest().max(self.hold.released());
                 self.records = None; // Known when the segment is opened.
             }
             let Some(found) = shelf.at(self.next).cloned() else {

@@ -135,7 +135,14 @@ impl Journal {
         let synced = shared.config.sync == Sync::Fsync;
         let usage = shared.shelf().usage();
         let mut queue = shared.queue();
-        check(&shared.config, usage, &queue, bytes)?;
+        if let Err(refused) = check(&shared.config, usage, &queue, bytes) {
+            let large = usage.newest_bytes > shared.config.segment_bytes;
+            if large && matches!(refused, Error::Full { .. }) {
+                queue.seal = true;
+                shared.work.notify_one();
+            }
+            return Err(refused);
+        }
         for draft in &drafts {
             let position = queue.end;
             draft.write(position, shared.home.seal, synced, &mut queue.bytes);

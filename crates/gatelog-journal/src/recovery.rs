@@ -60,6 +60,9 @@ struct Candidate {
 /// Makes the directory a journal that can be appended to.
 pub(crate) fn recover(directory: Directory) -> Result<Opened> {
     directory.remove_leftovers()?;
+    // A process that was killed may have left names that only the kernel has. What is appended under
+    // such a name would be gone with it.
+    directory.sync()?;
     let candidates = candidates(&directory)?;
     let known = directory.read_id()?;
     let newest_header = candidates.iter().rev().find_map(|found| found.header);

@@ -53,6 +53,9 @@ pub(crate) struct Queue {
     /// The number of appends at which the writer wants to be woken; 0 while it is awake.
     pub(crate) wake_at: usize,
     pub(crate) closed: bool,
+    /// Whether the newest segment is to be sealed although the next round has a place in it: it is
+    /// larger than others, and could never be given back while it is the newest.
+    pub(crate) seal: bool,
     /// Why nothing is taken at present.
     pub(crate) failed: Option<String>,
     /// Bytes that are free on the disk, while they are too few.

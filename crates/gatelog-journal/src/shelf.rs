@@ -36,6 +36,8 @@ pub(crate) struct Usage {
     end: Position,
     /// and for how many bytes of frames behind it there is a place in the newest.
     room: u64,
+    /// What the newest takes.
+    pub(crate) newest_bytes: u64,
 }
 
 impl Usage {
@@ -45,7 +47,8 @@ impl Usage {
         if more <= self.room {
             self.bytes
         } else {
-            self.bytes + segment::HEADER_BYTES + more
+            // With the header of a segment for them, and of an empty one behind it.
+            self.bytes + 2 * segment::HEADER_BYTES + more
         }
     }
 }
@@ -112,6 +115,7 @@ impl Shelf {
                 + self.spare_bytes
                 + newest.map_or(0, |newest| newest.file_bytes),
             end: newest.map(|newest| newest.end).unwrap_or_default(),
+            newest_bytes: newest.map_or(0, |newest| newest.file_bytes),
             room: newest.map_or(0, |newest| {
                 newest.file_bytes.saturating_sub(newest.offset(newest.end))
             }),

@@ -82,6 +82,10 @@ impl Writer<'_> {
                     self.space.look(self.shared, 0);
                     continue;
                 }
+                Taken::Seal => {
+                    self.seal()?;
+                    continue;
+                }
                 Taken::Closed => return Ok(()),
             }
             self.space.look(self.shared, round.bytes.len() as u64);
@@ -137,6 +141,17 @@ impl Writer<'_> {
         Ok(segment)
     }
 
+    /// Begins a new segment, so that the newest can be given back.
+    fn seal(&mut self) -> Result<()> {
+        let segment = newest_segment(self.shared);
+        if segment.base < segment.end {
+            self.rotate(&segment)?;
+            // Else the next release does it.
+            let _deleted = self.shared.delete_passed().is_ok();
+        }
+        Ok(())
+    }
+
     /// Gives back what the newest segment's file has behind its frames.
     fn cut_to_end(&self) {
         let segment = newest_segment(self.shared);
@@ -154,6 +169,8 @@ enum Taken {
     Round,
     /// Nothing, but the disk is full, and may have room again.
     Nothing,
+    /// No round, but the newest segment is to be sealed.
+    Seal,
     Closed,
 }
 
@@ -161,7 +178,7 @@ enum Taken {
 fn take(shared: &Shared, round: &mut Round, crowd: usize) -> Taken {
     let mut queue = shared.queue();
     queue.wake_at = 1;
-    let idle = |queue: &mut Queue| queue.appends == 0 && !queue.closed;
+    let idle = |queue: &mut Queue| queue.appends == 0 && !queue.closed && !queue.seal;
     queue = if queue.disk_full.is_some() {
         wait(shared, queue, space::PERIOD, idle)
     } else {
@@ -177,6 +194,8 @@ fn take(shared: &Shared, round: &mut Round, crowd: usize) -> Taken {
     if queue.appends == 0 {
         return if queue.closed {
             Taken::Closed
+        } else if std::mem::take(&mut queue.seal) {
+            Taken::Seal
         } else {
             Taken::Nothing
         };

@@ -1,6 +1,5 @@
 //! A disk that refuses what it is told to refuse, and counts what it is asked.
 
-use std::collections::HashMap;
 use std::fmt::Debug;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -34,7 +33,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     refused: Vec<(Ask, &'static str, i32)>,
-    counts: HashMap<Ask, usize>,
+    /// What it was asked, and for which file.
+    asked: Vec<(Ask, String)>,
     free_bytes: Option<u64>,
     /// Syncs of data wait, and how many do.
     held: bool,
@@ -59,9 +59,13 @@ impl Faulty {
         self.state().refused.clear();
     }
 
-    /// How often it was asked this.
-    pub(crate) fn count(&self, ask: Ask) -> usize {
-        self.state().counts.get(&ask).copied().unwrap_or_default()
+    /// How often it was asked this for files whose name contains `part`.
+    pub(crate) fn count(&self, ask: Ask, part: &str) -> usize {
+        let state = self.state();
+        let asked = state.asked.iter();
+        asked
+            .filter(|(asked, name)| *asked == ask && name.contains(part))
+            .count()
     }
 
     /// What it says is free; `None` for the truth.
@@ -88,8 +92,8 @@ impl Faulty {
 
     fn ask(&self, ask: Ask, path: &Path) -> io::Result<()> {
         let mut state = self.state();
-        *state.counts.entry(ask).or_default() += 1;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
+        state.asked.push((ask, name.to_string()));
         let refused = state
             .refused
             .iter()

@@ -55,6 +55,26 @@ impl Bench {
     }
 }
 
+/// What a crash would leave now: a copy of the directory, as another process finds it.
+pub(crate) fn crash(bench: &Bench) -> Bench {
+    let copy = Bench {
+        dir: tempfile::tempdir().unwrap(),
+        config: bench.config,
+    };
+    for entry in std::fs::read_dir(bench.dir()).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, copy.dir().join(path.file_name().unwrap())).unwrap();
+    }
+    copy
+}
+
+/// Flips a bit of a file.
+pub(crate) fn flip(path: &Path, offset: usize) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[offset] ^= 4;
+    std::fs::write(path, bytes).unwrap();
+}
+
 /// Appends and waits until it is durable.
 pub(crate) fn append(journal: &Journal, payload: &[u8]) -> Position {
     block_on(journal.append(payload, 1).unwrap()).unwrap()
@@ -98,4 +118,10 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
         .build()
         .unwrap()
         .block_on(future)
+}
+
+/// Waits until something is so, and fails the test if that does not happen.
+pub(crate) fn await_that(what: &str, mut probe: impl FnMut() -> bool) {
+    let probe = || if probe() { Ok(()) } else { Err("not yet") };
+    gatelog_testkit::wait::until(what, std::time::Duration::from_secs(20), probe).unwrap();
 }

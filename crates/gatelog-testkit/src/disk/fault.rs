@@ -72,7 +72,7 @@ impl Failure {
 pub struct Fault {
     op: Op,
     failure: Failure,
-    suffix: String,
+    part: String,
     after: u64,
     times: u64,
 }
@@ -83,15 +83,15 @@ impl Fault {
         Self {
             op,
             failure,
-            suffix: String::new(),
+            part: String::new(),
             after: 0,
             times: 1,
         }
     }
 
-    /// Only on paths that end like this.
-    pub fn on(mut self, suffix: &str) -> Self {
-        suffix.clone_into(&mut self.suffix);
+    /// Only on paths with this in them: those by which files were opened, whatever they are called now.
+    pub fn on(mut self, part: &str) -> Self {
+        part.clone_into(&mut self.part);
         self
     }
 
@@ -114,7 +114,7 @@ impl Fault {
 
     /// The failure, if it is due.
     pub(crate) fn due(&mut self, op: Op, path: &Path) -> Option<Failure> {
-        let is_meant = op == self.op && path.to_string_lossy().ends_with(&self.suffix);
+        let is_meant = op == self.op && path.to_string_lossy().contains(&self.part);
         if !is_meant || self.times == 0 {
             return None;
         }

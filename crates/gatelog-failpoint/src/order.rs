@@ -27,15 +27,17 @@ enum Action {
 
 /// The order for this place, if it is due now.
 pub(crate) fn due(name: &str) -> Option<&'static Order> {
-    static ORDER: OnceLock<Option<Order>> = OnceLock::new();
-    let order = ORDER.get_or_init(|| {
-        let text = std::env::var("FAILPOINT").ok()?;
-        let order = parse(&text);
+    static ORDERS: OnceLock<Vec<Order>> = OnceLock::new();
+    let orders = ORDERS.get_or_init(|| {
+        let Ok(text) = std::env::var("FAILPOINT") else {
+            return Vec::new();
+        };
+        let orders: Option<Vec<_>> = text.split(',').map(parse).collect();
         // A test that hopes for a failure that never comes proves nothing.
-        assert!(order.is_some(), "FAILPOINT={text} cannot be read");
-        order
+        assert!(orders.is_some(), "FAILPOINT={text} cannot be read");
+        orders.unwrap_or_default()
     });
-    order.as_ref().filter(|order| order.is_due(name))
+    orders.iter().find(|order| order.is_due(name))
 }
 
 /// Reads `name=action`, `name=action@first`, `name=action@firstxtimes`.

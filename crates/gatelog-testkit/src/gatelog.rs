@@ -32,6 +32,16 @@ pub struct Setup {
     listen: String,
     config: String,
     variables: Vec<(String, String)>,
+    wrapper: Vec<String>,
+}
+
+/// What became of a start.
+#[derive(Debug)]
+pub enum Started {
+    /// It listens.
+    Listening(Gatelog),
+    /// It has ended, with this log.
+    Ended(ExitStatus, String),
 }
 
 impl Setup {
@@ -43,7 +53,20 @@ impl Setup {
             listen: "127.0.0.1:0".to_owned(),
             config: String::new(),
             variables: Vec::new(),
+            wrapper: Vec::new(),
         }
+    }
+
+    /// Behind these commands of a shell in the same process, such as `ulimit -n 64`.
+    pub fn behind(self, commands: &str) -> Self {
+        let script = format!("{commands} && exec \"$0\" \"$@\"");
+        self.wrapped(&["/bin/sh", "-c", &script])
+    }
+
+    /// As the arguments of another program, which is to become this one.
+    pub fn wrapped(mut self, program: &[&str]) -> Self {
+        self.wrapper = program.iter().map(|word| (*word).to_owned()).collect();
+        self
     }
 
     /// On this address.
@@ -58,7 +81,7 @@ impl Setup {
         self
     }
 
-    /// With this variable in its environment, which is empty otherwise.
+    /// With this variable in its environment, which has only `PATH` otherwise.
     pub fn variable(mut self, name: &str, value: impl Into<String>) -> Self {
         self.variables.push((name.to_owned(), value.into()));
         self
@@ -69,21 +92,50 @@ impl Setup {
     /// # Errors
     /// When it ends instead; the error has its log.
     pub fn start(&self) -> anyhow::Result<Gatelog> {
-        fs::create_dir_all(&self.data_dir)?;
-        let config = self.data_dir.join("gatelog.yaml");
-        fs::write(&config, &self.config)?;
-        let mut child = Command::new(&self.binary)
+        match self.start_or_end()? {
+            Started::Listening(gatelog) => Ok(gatelog),
+            Started::Ended(status, log) => anyhow::bail!("gatelog ended, {status}: {log}"),
+        }
+    }
+
+    fn command(&self, config: &Path) -> Command {
+        let mut command = match self.wrapper.split_first() {
+            None => Command::new(&self.binary),
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(&self.binary);
+                command
+            }
+        };
+        command
             .args(["serve", "--listen", &self.listen])
             .arg("--config")
-            .arg(&config)
+            .arg(config)
             .arg("--data-dir")
             .arg(&self.data_dir)
             .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
             .env("GATELOG_LOG__FORMAT", "json")
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts it and waits until it listens or has ended.
+    ///
+    /// # Errors
+    /// When it does neither, or cannot be started.
+    pub fn start_or_end(&self) -> anyhow::Result<Started> {
+        fs::create_dir_all(&self.data_dir)?;
+        let config = self.data_dir.join("gatelog.yaml");
+        // A test may have made the directory read-only since.
+        if fs::read(&config).ok().as_deref() != Some(self.config.as_bytes()) {
+            fs::write(&config, &self.config)?;
+        }
+        let mut child = self
+            .command(&config)
             .spawn()
             .with_context(|| format!("cannot start {}", self.binary.display()))?;
         let log = Arc::new(Mutex::new(Vec::new()));
@@ -108,15 +160,19 @@ impl Setup {
             log,
             client,
         };
-        gatelog.address = wait::until("gatelog to listen", DEADLINE, || gatelog.listening())??;
-        Ok(gatelog)
+        let listening = wait::until("gatelog to listen", DEADLINE, || gatelog.listening())?;
+        match listening {
+            Ok(address) => gatelog.address = address,
+            Err(status) => return Ok(Started::Ended(status, gatelog.log().join("\n"))),
+        }
+        Ok(Started::Listening(gatelog))
     }
 }
 
 impl Gatelog {
     /// The address from the log; an outer error while it is not there yet, an inner one when the
     /// process has ended.
-    fn listening(&mut self) -> Result<anyhow::Result<String>, String> {
+    fn listening(&mut self) -> Result<Result<String, ExitStatus>, String> {
         let address = self.log().iter().find_map(|line| {
             let event: Value = serde_json::from_str(line).ok()?;
             (event.get("message")? == "gatelog is listening")
@@ -124,10 +180,7 @@ impl Gatelog {
         });
         match (address, self.child.try_wait()) {
             (Some(address), _) => Ok(Ok(address)),
-            (None, Ok(Some(status))) => Ok(Err(anyhow::anyhow!(
-                "gatelog ended, {status}: {}",
-                self.log().join("\n")
-            ))),
+            (None, Ok(Some(status))) => Ok(Err(status)),
             (None, _) => Err(self.log().join("\n")),
         }
     }
@@ -267,12 +320,35 @@ impl Gatelog {
     /// # Errors
     /// When it does not within the deadline.
     pub fn terminate(mut self) -> anyhow::Result<ExitStatus> {
-        let sent = Command::new("kill").arg(self.pid().to_string()).status()?;
+        self.signal("TERM")?;
+        self.wait_for_end(DEADLINE)
+    }
+
+    /// Sends it a signal by its name without `SIG`.
+    ///
+    /// # Errors
+    /// When it cannot be sent.
+    pub fn signal(&self, name: &str) -> anyhow::Result<()> {
+        let mut kill = Command::new("kill");
+        let sent = kill.args(["-s", name, &self.pid().to_string()]).status()?;
         ensure!(sent.success(), "kill: {sent}");
-        wait::until("gatelog to end", DEADLINE, || match self.child.try_wait() {
+        Ok(())
+    }
+
+    /// Waits until it has ended by itself or by an earlier signal.
+    ///
+    /// # Errors
+    /// When it does not within the deadline.
+    pub fn wait_for_end(&mut self, deadline: Duration) -> anyhow::Result<ExitStatus> {
+        wait::until("gatelog to end", deadline, || match self.child.try_wait() {
             Ok(Some(status)) => Ok(status),
             other => Err(format!("{other:?}")),
         })
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
     }
 }
 

@@ -26,7 +26,7 @@ pub use store::{BoxFuture, Letters, Rejected, Store};
 
 /// The places where a test ends the process ([`gatelog_failpoint`]), in the order in which a batch
 /// passes them.
-pub const FAILPOINTS: [&str; 8] = [
+pub const FAILPOINTS: &[&str] = &[
     "store.rows_written",
     "store.letter_written",
     "store.before_commit",

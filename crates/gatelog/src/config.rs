@@ -76,6 +76,11 @@ pub struct Journal {
     #[serde(with = "size")]
     #[schemars(with = "String")]
     pub max_bytes: ByteSize,
+    /// Bytes of the disk that it leaves free. With less, `POST /ingest` answers 503 until there is
+    /// room: the stores need some to take what waits. Default `256MiB`; `0` takes all there is.
+    #[serde(with = "size")]
+    #[schemars(with = "String")]
+    pub reserve_bytes: ByteSize,
     /// What an acknowledgement waits for. Default `fsync`.
     pub sync: Sync,
 }
@@ -84,6 +89,7 @@ impl Default for Journal {
     fn default() -> Self {
         Self {
             max_bytes: ByteSize::gib(10),
+            reserve_bytes: ByteSize::mib(256),
             sync: Sync::Fsync,
         }
     }

@@ -2,11 +2,11 @@
 //!
 //! **Shape.** Readers are [registered](Outputs::register) before anything is deleted from the
 //! journal, and [started](Registered::start) later. An output's thread reads, gathers batches and
-//! delivers them; a thread for all of them, the watcher, stores positions and looks after backlogs,
-//! so that neither waits for a delivery that hangs.
+//! delivers them; a thread for all of them, the watcher, looks after backlogs, so that these do not
+//! wait for a delivery that hangs.
 //!
 //! ```text
-//! journal ─► thread ─► Output::deliver ─► Tail ─► position, within a second
+//! journal ─► thread ─► Output::deliver ─► Tail ─► position, durable within a second
 //!               refused ─► dead letter    ▲
 //! journal ─► watcher: over max_backlog ───┘─► dead letter
 //! ```
@@ -82,17 +82,21 @@ pub fn reader_name(output: &str) -> String {
 }
 
 impl Outputs {
-    /// Registers the reader of each output.
+    /// Registers the reader of each output. However much may wait for an output, it holds at most
+    /// half of the journal's cap, `journal_max_bytes`: only stores may hold more.
     ///
     /// # Errors
     /// The journal's, for the position files.
     pub fn register(
         outputs: Vec<(Arc<dyn Output>, Settings)>,
         journal: &Journal,
+        journal_max_bytes: u64,
         dead_letters: &DeadLetters,
         telemetry: &Telemetry,
     ) -> gatelog_journal::Result<Registered> {
-        let couriers = outputs.into_iter().map(|(output, settings)| {
+        let couriers = outputs.into_iter().map(|(output, mut settings)| {
+            let max_bytes = &mut settings.max_backlog.bytes;
+            *max_bytes = (*max_bytes).min(journal_max_bytes / 2);
             let reader = reader_name(output.name());
             let dead_letter = dead_letters.of_output(output.name(), &reader);
             let health = Arc::new(Health::new("output", output.name()));

@@ -35,3 +35,18 @@ pub mod command;
 pub mod service;
 pub mod shutdown;
 pub mod telemetry;
+
+/// The places where a test ends the process ([`gatelog_failpoint`]), besides those of the journal and
+/// of the stores.
+pub const FAILPOINTS: &[&str] = &[
+    "dead_letter.rotated",
+    "dead_letter.frames_kept", // the store has not seen the batch
+    "dead_letter.write",
+    "dead_letter.sync",
+    "output.delivered", // not confirmed
+    "output.letter_written",
+    "output.shed", // letters are written, nothing is passed
+];
+
+/// Those of [`FAILPOINTS`] at which the disk can refuse; the others are only passed.
+pub const DISK_FAILPOINTS: &[&str] = &["dead_letter.write", "dead_letter.sync"];

@@ -2,8 +2,9 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use gatelog_journal::Position;
+use gatelog_journal::{Damage, Position};
 use metrics::Counter;
 
 use crate::dead_letter::{DeadLetter, Kept, UnreadableFrame};
@@ -11,17 +12,24 @@ use crate::health::Health;
 use crate::intake;
 use crate::telemetry::Telemetry;
 
+/// How often drops are told while they go on.
+const TELL_AGAIN: Duration = Duration::from_secs(10);
+
 /// The losses of one reader.
 #[derive(Debug)]
 pub struct Losses {
     reader: String,
     health: Arc<Health>,
     unreadable_frames: Counter,
-    damaged_bytes: Counter,
     dropped_full: Counter,
     dropped_unwritable: Counter,
-    /// What lies before it has been counted: frames are read again after a failure.
+    /// Unreadable frames before it have been counted: frames are read again after a failure.
     counted: Position,
+    /// Damage before it has been told.
+    damaged: Position,
+    /// When drops were last told, and how many records have been dropped since then.
+    told: Option<Instant>,
+    untold: u64,
 }
 
 /// Why records did not even come into the dead letter.
@@ -36,7 +44,6 @@ pub enum Dropped {
 impl Losses {
     /// No losses yet.
     pub fn new(reader: &str, health: Arc<Health>, telemetry: &Telemetry) -> Self {
-        let counter = |name| telemetry.counter_of(name, &[("reader", reader)]);
         let dropped = |reason| {
             let labels = [("reader", reader), ("reason", reason)];
             telemetry.counter_of("gatelog_dead_letter_dropped_total", &labels)
@@ -44,11 +51,14 @@ impl Losses {
         Self {
             reader: reader.to_owned(),
             health,
-            unreadable_frames: counter("gatelog_frames_unreadable_total"),
-            damaged_bytes: counter("gatelog_journal_damaged_bytes_total"),
+            unreadable_frames: telemetry
+                .counter_of("gatelog_frames_unreadable_total", &[("reader", reader)]),
             dropped_full: dropped("full"),
             dropped_unwritable: dropped("unwritable"),
             counted: Position::START,
+            damaged: Position::START,
+            told: None,
+            untold: 0,
         }
     }
 
@@ -93,37 +103,56 @@ impl Losses {
         Ok(())
     }
 
-    /// Counts bytes of the journal, up to a position, that were damaged and passed over.
-    pub fn damaged(&mut self, bytes: u64, behind: Position) {
-        if bytes == 0 || behind <= self.counted {
+    /// Tells of a place where the journal is damaged. Its bytes are counted by the journal.
+    pub fn damaged(&mut self, damage: &Damage) {
+        // The journal is read again after a failure.
+        if damage.to <= self.damaged {
             return;
         }
-        self.counted = behind;
+        self.damaged = damage.to;
         tracing::error!(
             reader = self.reader,
-            bytes,
-            position = behind.get(),
-            "the journal is damaged on disk; what is there is lost, and passed over"
+            bytes = damage.bytes(),
+            from = damage.from.get(),
+            problem = damage.problem,
+            segment = %damage.path.display(),
+            copy = damage.copy.as_ref().map(|copy| tracing::field::display(copy.display())),
+            "the journal is damaged; what was there is lost to this reader"
         );
-        self.damaged_bytes.increment(bytes);
-        self.health.warn(|warnings| warnings.damaged_bytes += bytes);
+        self.health
+            .warn(|warnings| warnings.damaged_bytes += damage.bytes());
     }
 
     /// Counts letters for which there was no room.
-    pub fn dropped(&self, kept: Kept) {
+    pub fn dropped(&mut self, kept: Kept) {
         self.drop_records(kept.dropped, Dropped::Full);
     }
 
     /// Counts records that are neither passed on nor kept.
-    pub fn drop_records(&self, records: u64, why: Dropped) {
+    pub fn drop_records(&mut self, records: u64, why: Dropped) {
         if records == 0 {
             return;
         }
-        match why {
-            Dropped::Full => self.dropped_full.increment(records),
-            Dropped::Unwritable => self.dropped_unwritable.increment(records),
-        }
+        let (counter, reason) = match why {
+            Dropped::Full => (&self.dropped_full, "the dead letter is full"),
+            Dropped::Unwritable => (
+                &self.dropped_unwritable,
+                "the dead letter cannot be written",
+            ),
+        };
+        counter.increment(records);
         self.health
             .warn(|warnings| warnings.letters_dropped += records);
+        self.untold += records;
+        if self.told.is_none_or(|told| told.elapsed() > TELL_AGAIN) {
+            tracing::error!(
+                reader = self.reader,
+                records = self.untold,
+                reason,
+                "records are dropped"
+            );
+            self.told = Some(Instant::now());
+            self.untold = 0;
+        }
     }
 }

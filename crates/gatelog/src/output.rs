@@ -9,6 +9,7 @@
 
 use std::time::Duration;
 
+pub use gatelog_journal::Start;
 use gatelog_record::AccessRecord;
 use gatelog_store::BoxFuture;
 
@@ -95,16 +96,6 @@ pub struct MaxBacklog {
     pub bytes: u64,
     /// Time since the receipt of the oldest.
     pub age: Duration,
-}
-
-/// Where a reader begins that the journal does not know.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Start {
-    /// With what comes from now on.
-    #[default]
-    Now,
-    /// With the oldest record that the journal holds.
-    Oldest,
 }
 
 impl Default for Settings {

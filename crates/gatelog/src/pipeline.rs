@@ -267,20 +267,20 @@ impl Writer {
     /// Writes the next frames; false when there are none.
     async fn write_chunk(&mut self) -> Result<bool, String> {
         let read = self.reader.read(CHUNK_BYTES);
-        let chunk = match read.map_err(|error| error.to_string())? {
-            Read::Chunk(chunk) => chunk,
-            Read::Damaged(damage) => {
-                self.losses.damaged(damage.bytes(), damage.to);
-                return Ok(true);
-            }
+        let (end, decoded) = match read.map_err(|error| error.to_string())? {
             Read::Nothing => return Ok(false),
+            Read::Chunk(chunk) => (chunk.end(), Decoded::of(chunk)),
+            Read::Damaged(damage) => {
+                self.losses.damaged(&damage);
+                // The position has to come behind it, too.
+                (damage.to, Decoded::default())
+            }
         };
-        let end = chunk.end();
         let Decoded {
             records,
             unreadable,
             ..
-        } = Decoded::of(chunk);
+        } = decoded;
         self.losses
             .set_aside(&self.dead_letter, &unreadable)
             .map_err(|error| format!("the dead letter cannot be written: {error}"))?;

@@ -111,15 +111,20 @@ impl Service {
 
     /// Brings up to date what `/metrics` shows of others.
     pub fn update_gauges(&self) {
-        #[expect(clippy::cast_precision_loss, reason = "a gauge, exact up to 9 PB")]
-        let set = |name, label, bytes: u64| self.telemetry.gauge(name, label).set(bytes as f64);
+        #[expect(clippy::cast_precision_loss, reason = "a gauge, exact up to 2^53")]
+        let set = |name, label, number: u64| self.telemetry.gauge(name, label).set(number as f64);
         set("gatelog_journal_bytes", None, self.journal.used_bytes());
         let dead_letter_bytes = self.dead_letters.used_bytes();
         set("gatelog_dead_letter_bytes", None, dead_letter_bytes);
         for lag in self.journal.lags() {
-            let label = ("reader", lag.reader);
-            set("gatelog_reader_lag_bytes", Some(label), lag.bytes);
+            let label = || Some(("reader", lag.reader.clone()));
+            set("gatelog_reader_lag_records", label(), lag.records);
+            set("gatelog_reader_lag_bytes", label(), lag.bytes);
+            set("gatelog_reader_lag_seconds", label(), lag.seconds);
         }
+        self.telemetry
+            .counter("gatelog_journal_damaged_bytes_total", None)
+            .absolute(self.journal.damaged_bytes());
         for (store, _) in &self.stores {
             for (column, count) in store.truncated() {
                 let label = ("column", column.to_owned());
@@ -178,7 +183,8 @@ pub async fn start_with_outputs(
         .reader(senders::READER, Start::Oldest)
         .map_err(StartError::Journal)?;
     // Nothing is released before all readers are registered.
-    let outputs = Outputs::register(outputs, &journal, &dead_letters, &telemetry)
+    let max_bytes = config.journal.max_bytes.as_u64();
+    let outputs = Outputs::register(outputs, &journal, max_bytes, &dead_letters, &telemetry)
         .map_err(StartError::Journal)?;
     forget_other_readers(&journal, &stores, &outputs);
     let pipelines = start_pipelines(&stores, &journal, &dead_letters, &telemetry, &stop_stores)?;
@@ -230,6 +236,7 @@ pub async fn start_with_outputs(
 fn open_journal(config: &Config) -> Result<Journal, StartError> {
     let journal_config = gatelog_journal::Config {
         max_bytes: config.journal.max_bytes.as_u64(),
+        reserve_bytes: config.journal.reserve_bytes.as_u64(),
         sync: match config.journal.sync {
             Sync::Fsync => gatelog_journal::Sync::Fsync,
             Sync::None => gatelog_journal::Sync::None,

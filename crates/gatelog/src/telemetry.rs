@@ -10,7 +10,10 @@
 //! | `gatelog_records_rejected_total` | `reason` | items that are no records |
 //! | `gatelog_records_flawed_total` | `flaw` | records kept although something was odd |
 //! | `gatelog_journal_bytes` | | bytes the journal holds |
+//! | `gatelog_journal_damaged_bytes_total` | | bytes that readers found damaged and passed over |
+//! | `gatelog_reader_lag_records` | `reader` | records a reader has not released |
 //! | `gatelog_reader_lag_bytes` | `reader` | bytes a reader has not released |
+//! | `gatelog_reader_lag_seconds` | `reader` | how long ago the oldest of them was received |
 //! | `gatelog_store_written_total` | `store` | records written to a store |
 //! | `gatelog_store_rejected_total` | `store` | records that went to the dead letter |
 //! | `gatelog_store_truncated_total` | `column` | values cut or moved to fit their column |
@@ -22,7 +25,6 @@
 //! | `gatelog_dead_letter_bytes` | | bytes of the dead letters |
 //! | `gatelog_dead_letter_dropped_total` | `reader`, `reason` | records that are not even kept there |
 //! | `gatelog_frames_unreadable_total` | `reader` | frames put aside as they cannot be decoded |
-//! | `gatelog_journal_damaged_bytes_total` | `reader` | bytes damaged on disk and passed over |
 //! | `gatelog_sender_received_total` | `sender`, `boot`, `worker` | numbers whose records were taken |
 //! | `gatelog_sender_missing` | the same | numbers that have not come |
 //! | `gatelog_sender_dropped_total` | the same | records that the sender says it has dropped |
@@ -60,7 +62,7 @@ impl std::fmt::Debug for Telemetry {
 const METADATA: Metadata<'_> = Metadata::new("gatelog", MetricLevel::INFO, None);
 
 /// Help texts, by name.
-const HELP: [(&str, &str); 19] = [
+const HELP: &[(&str, &str)] = &[
     (
         "gatelog_ingest_requests_total",
         "Answers of POST /ingest, by status.",
@@ -83,8 +85,16 @@ const HELP: [(&str, &str); 19] = [
     ),
     ("gatelog_journal_bytes", "Bytes the journal holds."),
     (
+        "gatelog_reader_lag_records",
+        "Records of the journal that a reader has not released.",
+    ),
+    (
         "gatelog_reader_lag_bytes",
         "Bytes of the journal that a reader has not released.",
+    ),
+    (
+        "gatelog_reader_lag_seconds",
+        "How long ago the oldest record was received that a reader has not released.",
     ),
     ("gatelog_store_written_total", "Records written to a store."),
     (
@@ -126,19 +136,24 @@ const HELP: [(&str, &str); 19] = [
     ),
     (
         "gatelog_journal_damaged_bytes_total",
-        "Bytes of the journal that were damaged on disk and passed over, by reader.",
+        "Bytes of the journal that readers found damaged and passed over.",
     ),
 ];
 
 impl Default for Telemetry {
     fn default() -> Self {
         let recorder = PrometheusBuilder::new().build_recorder();
-        for (name, help) in HELP {
+        for &(name, help) in HELP {
             let name = KeyName::from_const_str(name);
             if name.as_str().ends_with("_total") {
                 recorder.describe_counter(name, Some(Unit::Count), help.into());
             } else {
-                recorder.describe_gauge(name, Some(Unit::Bytes), help.into());
+                let unit = match name.as_str() {
+                    name if name.ends_with("_seconds") => Unit::Seconds,
+                    name if name.ends_with("_records") => Unit::Count,
+                    _ => Unit::Bytes,
+                };
+                recorder.describe_gauge(name, Some(unit), help.into());
             }
         }
         let handle = recorder.handle();

@@ -1,15 +1,16 @@
-//! `GET /ready`: how the journal and each store are, for monitoring.
+//! `GET /ready`: how the journal and each store and output are, for monitoring.
 //!
 //! Not for a readiness probe: that would cut off the ingestion that the journal protects.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use gatelog_journal::Lag;
 use serde::Serialize;
 
+use crate::health::{Health, Warnings};
 use crate::service::Service;
 
 #[derive(Serialize)]
@@ -17,6 +18,7 @@ struct Readiness {
     ready: bool,
     journal: JournalState,
     stores: Vec<StoreState>,
+    outputs: Vec<ReaderState>,
 }
 
 #[derive(Serialize)]
@@ -28,47 +30,55 @@ struct JournalState {
     max_bytes: u64,
 }
 
+/// A store or output, as a reader of the journal.
 #[derive(Serialize)]
-struct StoreState {
-    name: &'static str,
+struct ReaderState {
+    name: String,
     ok: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
-    /// Bytes of the journal that the store has not committed.
+    /// What an operator should look at, although records pass.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+    /// Records of the journal that are not stored or delivered for good.
+    lag_records: u64,
+    /// Bytes of these.
     lag_bytes: u64,
+    /// How long ago the oldest of them was received.
+    lag_seconds: u64,
+}
+
+#[derive(Serialize)]
+struct StoreState {
+    #[serde(flatten)]
+    reader: ReaderState,
     /// Whether a crash can never store a record twice.
     exactly_once: bool,
     /// Whether this store answers `GET /query`.
     answers_queries: bool,
 }
 
-/// Answers `GET /ready`: 200 when the journal takes records and every store does, else 503.
+/// Answers `GET /ready`: 200 when the journal takes records and every store does, else 503. An
+/// output that fails is told, but is not ours to mend: what waits for it is bounded.
 pub async fn ready(State(service): State<Arc<Service>>) -> Response {
-    let lag: HashMap<String, u64> = service
-        .journal
-        .lags()
-        .into_iter()
-        .map(|lag| (lag.reader, lag.bytes))
-        .collect();
+    let lags = service.journal.lags();
     let stores: Vec<StoreState> = service
         .stores
         .iter()
-        .map(|(store, health)| {
-            let error = health.error();
-            StoreState {
-                name: store.name(),
-                ok: error.is_none(),
-                error,
-                lag_bytes: lag.get(store.name()).copied().unwrap_or_default(),
-                exactly_once: store.exactly_once(),
-                answers_queries: store.name() == service.query_store.name(),
-            }
+        .map(|(store, health)| StoreState {
+            reader: reader(store.name(), store.name(), health, &lags),
+            exactly_once: store.exactly_once(),
+            answers_queries: store.name() == service.query_store.name(),
         })
         .collect();
+    let outputs = service
+        .outputs
+        .iter()
+        .map(|output| reader(&output.name, &output.reader, &output.health, &lags));
     let full = service.journal.is_full().then(|| "full".to_owned());
     let error = service.journal.failure().or(full);
     let readiness = Readiness {
-        ready: error.is_none() && stores.iter().all(|store| store.ok),
+        ready: error.is_none() && stores.iter().all(|store| store.reader.ok),
         journal: JournalState {
             ok: error.is_none(),
             error,
@@ -76,6 +86,7 @@ pub async fn ready(State(service): State<Arc<Service>>) -> Response {
             max_bytes: service.limits.journal_bytes,
         },
         stores,
+        outputs: outputs.collect(),
     };
     let status = if readiness.ready {
         StatusCode::OK
@@ -86,4 +97,48 @@ pub async fn ready(State(service): State<Arc<Service>>) -> Response {
         status,
         serde_json::to_string(&readiness).unwrap_or_default(),
     )
+}
+
+fn reader(name: &str, reader: &str, health: &Health, lags: &[Lag]) -> ReaderState {
+    let error = health.error();
+    let lag = lags.iter().find(|lag| lag.reader == reader);
+    let of = |number: fn(&Lag) -> u64| lag.map_or(0, number);
+    ReaderState {
+        name: name.to_owned(),
+        ok: error.is_none(),
+        error,
+        warnings: warnings(reader, health.warnings()),
+        lag_records: of(|lag| lag.records),
+        lag_bytes: of(|lag| lag.bytes),
+        lag_seconds: of(|lag| lag.seconds),
+    }
+}
+
+/// Since the process began.
+fn warnings(reader: &str, warnings: Warnings) -> Vec<String> {
+    let Warnings {
+        unreadable_frames,
+        damaged_bytes,
+        letters_dropped,
+    } = warnings;
+    let all = [
+        (
+            unreadable_frames,
+            format!(
+                "{unreadable_frames} frames could not be decoded; they are in dead-letter/{reader}.frames"
+            ),
+        ),
+        (
+            damaged_bytes,
+            format!(
+                "{damaged_bytes} bytes of the journal were damaged and are lost to this reader"
+            ),
+        ),
+        (
+            letters_dropped,
+            format!("{letters_dropped} records were dropped for lack of room in the dead letter"),
+        ),
+    ];
+    let told = all.into_iter().filter(|(count, _)| *count > 0);
+    told.map(|(_, text)| text).collect()
 }

@@ -3,7 +3,8 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 /// How long after a count of the files what an operator has removed may go unnoticed.
@@ -16,6 +17,8 @@ pub(super) struct Room {
     max_bytes: u64,
     recount: Duration,
     used: Mutex<Used>,
+    /// The bytes, as they were when they were last asked for.
+    shown_bytes: AtomicU64,
 }
 
 /// How much is taken. Whoever holds it may write.
@@ -35,6 +38,7 @@ impl Room {
             dir,
             max_bytes,
             recount: RECOUNT,
+            shown_bytes: AtomicU64::new(used.bytes),
             used: Mutex::new(used),
         })
     }
@@ -49,7 +53,14 @@ impl Room {
     }
 
     pub(super) fn used_bytes(&self) -> u64 {
-        self.used().bytes
+        // Not behind a disk that does not answer: then the number is that of before.
+        let used = match self.used.try_lock() {
+            Ok(used) => used,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return self.shown_bytes.load(Ordering::Relaxed),
+        };
+        self.shown_bytes.store(used.bytes, Ordering::Relaxed);
+        used.bytes
     }
 
     /// One writer at a time: two of them must not both take the last room.

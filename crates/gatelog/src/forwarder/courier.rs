@@ -54,11 +54,7 @@ impl std::fmt::Debug for Courier {
 }
 
 impl Courier {
-    pub(super) fn new(
-        tail: Arc<Tail>,
-        settings: Settings,
-        telemetry: &Telemetry,
-    ) -> Self {
+    pub(super) fn new(tail: Arc<Tail>, settings: Settings, telemetry: &Telemetry) -> Self {
         let counter = |metric| telemetry.counter_of(metric, &[("output", tail.name())]);
         Self {
             cursor: tail.cursor(),
@@ -94,7 +90,6 @@ impl Courier {
                         () = overdue => {}
                     }
                 });
-                self.tail.store(Duration::ZERO);
             })
     }
 
@@ -170,7 +165,7 @@ impl Courier {
         let chunk = match read.map_err(|error| error.to_string())? {
             Read::Chunk(chunk) => chunk,
             Read::Damaged(damage) => {
-                self.tail.pass_over(&damage);
+                self.tail.pass_damage(&damage);
                 return Ok(Went::On);
             }
             Read::Nothing => {

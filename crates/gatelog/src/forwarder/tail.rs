@@ -1,7 +1,7 @@
 //! What is behind an output: how far it has come, what waits, and what is put aside.
 //!
-//! **Shape.** Shared by the output's thread, which confirms, and the watcher, which stores the
-//! position and takes the oldest records away where too much waits. What has been passed is told to
+//! **Shape.** Shared by the output's thread, which confirms, and the watcher, which takes the oldest
+//! records away where too much waits. What has been passed is told to
 //! the thread, so that it gives up a delivery of records that are no longer its business.
 //!
 //! **Invariants.** The position moves under the lock only, and only forward. Letters are durable
@@ -10,7 +10,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use gatelog_journal::{Cursor, Damage, Journal, Position, Read, Reader};
+use gatelog_journal::{Cursor, Damage, Journal, Position, Read, ReaderHandle};
 use metrics::Counter;
 use tokio::sync::watch;
 
@@ -19,11 +19,8 @@ use crate::dead_letter::{DeadLetter, Kept, Letter, UnreadableFrame};
 use crate::health::Health;
 use crate::intake;
 use crate::loss::{Dropped, Losses};
-use crate::output::{MaxBacklog, Output, Settings, Start};
+use crate::output::{MaxBacklog, Output, Settings};
 use crate::telemetry::Telemetry;
-
-/// How old a confirmation may be that is not stored. With the watcher's tick it is below a second.
-const STORE_AFTER: Duration = Duration::from_millis(400);
 
 /// The most bytes of frames that are taken away at once: others wait for the watcher, too.
 const SHED_BYTES: u64 = 1 << 20;
@@ -43,21 +40,21 @@ pub(super) struct Tail {
     dead_letter: DeadLetter,
     health: Arc<Health>,
     backlog: Counter,
+    /// Keeps what is not passed in the journal.
+    handle: ReaderHandle,
     /// Everything before it is done with.
     passed: watch::Sender<Position>,
     state: Mutex<State>,
 }
 
 struct State {
-    /// Keeps the journal from deleting; not the one that the output's thread reads with.
-    keeper: Reader,
+    /// The watcher's way to what waits.
+    cursor: Cursor,
     losses: Losses,
     /// How many wanted records behind `passed` are done with: of a frame that is not as a whole.
     done_behind: usize,
-    /// The position that is stored.
-    stored: Position,
-    /// When the first confirmation came that is not stored.
-    unstored_since: Option<Instant>,
+    /// Why the journal could not let go of what was passed last.
+    refused: Option<String>,
     /// Frames before it that cannot be decoded have been put aside.
     aside: Position,
     /// The letters that come again have been cut.
@@ -88,21 +85,21 @@ impl Tail {
         health: Arc<Health>,
         telemetry: &Telemetry,
     ) -> gatelog_journal::Result<Self> {
-        let keeper = keeper(reader, settings.start, journal)?;
-        let position = keeper.position();
+        let registered = journal.reader(reader, settings.start)?;
+        let position = registered.position();
         let name = output.name();
         Ok(Self {
             reader: reader.to_owned(),
             max_backlog: settings.max_backlog,
             dead_letter,
             backlog: telemetry.counter_of("gatelog_output_backlog_total", &[("output", name)]),
+            handle: registered.handle(),
             passed: watch::Sender::new(position),
             state: Mutex::new(State {
-                keeper,
+                cursor: registered.cursor(),
                 losses: Losses::new(reader, Arc::clone(&health), telemetry),
                 done_behind: 0,
-                stored: position,
-                unstored_since: None,
+                refused: None,
                 aside: position,
                 cut: false,
                 failing: false,
@@ -165,7 +162,6 @@ impl Tail {
         } else if position == passed {
             state.done_behind = state.done_behind.max(done_behind);
         }
-        self.store_when(&mut state, STORE_AFTER);
     }
 
     /// Puts records of a chunk aside that the receiver refuses, durably. Nothing is passed by it.
@@ -175,7 +171,7 @@ impl Tail {
         refused: &[(usize, &str)],
     ) -> std::io::Result<Kept> {
         // Under the lock, so that letters of the watcher do not come between.
-        let state = self.state();
+        let mut state = self.state();
         let passed = self.passed();
         let letters = refused.iter().filter_map(|(index, reason)| {
             Some(Letter {
@@ -199,31 +195,18 @@ impl Tail {
         set_aside(losses, aside, &self.dead_letter, frames)
     }
 
-    /// Passes over a place where the journal is damaged. All before it is done with.
-    pub(super) fn pass_over(&self, damage: &Damage) {
+    /// Passes a place where the journal is damaged, once all before it is done with.
+    pub(super) fn pass_damage(&self, damage: &Damage) {
         let mut state = self.state();
-        state.losses.damaged(damage.bytes(), damage.to);
+        state.losses.damaged(damage);
         if damage.to > self.passed() {
             self.pass(&mut state, damage.to, 0);
         }
-        self.store_when(&mut state, STORE_AFTER);
     }
 
-    /// What the output's thread reads with, from where it is.
-    pub(super) fn cursor(&self) -> Cursor {
-        self.state().keeper.cursor()
-    }
-
-    /// Stores the position if a confirmation has waited for so long.
-    pub(super) fn store(&self, age: Duration) {
-        self.store_when(&mut self.state(), age);
-    }
-
-    /// Stores the position when it is due, and where too much waits takes some of the oldest
-    /// records away. Answers whether more is to be taken away at once.
+    /// Where too much waits, takes some of the oldest records away. Answers whether more is to be taken away at once.
     pub(super) fn tend(&self) -> bool {
         let mut state = self.state();
-        self.store_when(&mut state, STORE_AFTER);
         match self.shed(&mut state) {
             Ok(more) => {
                 if std::mem::take(&mut state.failing) {
@@ -242,36 +225,40 @@ impl Tail {
     /// Takes some of the oldest records away, where too much waits; answers whether it did.
     fn shed(&self, state: &mut State) -> Result<bool, String> {
         let State {
-            keeper,
+            cursor,
             losses,
             aside,
             done_behind,
             unwritable_since,
-            cut: true,
+            cut,
             ..
-        } = state
-        else {
+        } = state;
+        let lag = self.handle.lag();
+        let over_bytes = lag.bytes.saturating_sub(self.max_backlog.bytes);
+        if over_bytes == 0 && lag.seconds <= self.max_backlog.age.as_secs() {
             return Ok(false);
-        };
-        let passed = self.passed();
-        keeper.seek(passed).map_err(|error| error.to_string())?;
-        let over_bytes = keeper.unread_bytes().saturating_sub(self.max_backlog.bytes);
+        }
+        if !*cut {
+            let done = self.dead_letter.cut_behind(self.passed());
+            done.map_err(|error| format!("the dead letter cannot be read: {error}"))?;
+            *cut = true;
+        }
         let bytes = usize::try_from(over_bytes.min(SHED_BYTES)).unwrap_or(usize::MAX);
-        let begin = keeper.position();
-        let chunk = match keeper.read(bytes).map_err(|error| error.to_string())? {
+        cursor
+            .seek(self.passed())
+            .map_err(|error| error.to_string())?;
+        let begin = cursor.position();
+        let chunk = match cursor.read(bytes).map_err(|error| error.to_string())? {
+            Read::Nothing => return Ok(false),
             Read::Chunk(chunk) => chunk,
             Read::Damaged(damage) => {
-                losses.damaged(damage.bytes(), damage.to);
+                losses.damaged(&damage);
                 self.pass(state, damage.to, 0);
                 return Ok(true);
             }
-            Read::Nothing => return Ok(false),
         };
         let end = chunk.end();
         let wanted = Wanted::of(chunk, begin, end, &*self.output);
-        if over_bytes == 0 && !self.is_too_old(&wanted) {
-            return Ok(false);
-        }
         let first = (*done_behind).min(wanted.records.len());
         let letters = wanted.records.iter().zip(&wanted.ends).skip(first);
         let letters = letters.map(|(record, end)| Letter {
@@ -304,41 +291,23 @@ impl Tail {
         Ok(true)
     }
 
-    fn is_too_old(&self, waiting: &Wanted<'_>) -> bool {
-        let received = waiting
-            .records
-            .first()
-            .and_then(|oldest| oldest.receive_time);
-        let age = received.map_or(0, |received| intake::now().micros() - received.micros());
-        u128::try_from(age).is_ok_and(|micros| micros > self.max_backlog.age.as_micros())
-    }
-
     fn pass(&self, state: &mut State, position: Position, done_behind: usize) {
         state.done_behind = done_behind;
-        state.unstored_since.get_or_insert_with(Instant::now);
         self.passed.send_replace(position);
+        // The journal tries again to keep the position, and makes it durable within a second.
+        let refused = self.handle.release(position).err();
+        let refused = refused.map(|error| error.to_string());
+        if refused != state.refused
+            && let Some(error) = &refused
+        {
+            tracing::warn!(output = self.name(), %error, "the journal cannot let go");
+        }
+        state.refused = refused;
     }
 
-    fn store_when(&self, state: &mut State, age: Duration) {
-        let due = state
-            .unstored_since
-            .is_some_and(|since| since.elapsed() >= age);
-        if !due {
-            return;
-        }
-        let passed = self.passed();
-        match state.keeper.release(passed) {
-            Ok(()) => {
-                state.stored = passed;
-                state.unstored_since = None;
-            }
-            // It stays due.
-            Err(error) => tracing::warn!(
-                output = self.output.name(),
-                %error,
-                "the output's position cannot be stored"
-            ),
-        }
+    /// Another way to what waits.
+    pub(super) fn cursor(&self) -> Cursor {
+        self.state().cursor.clone()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -360,13 +329,4 @@ fn set_aside(
         *aside = last.position;
     }
     Ok(())
-}
-
-/// The registered reader, at its place.
-fn keeper(reader: &str, start: Start, journal: &Journal) -> gatelog_journal::Result<Reader> {
-    let start = match start {
-        Start::Now => gatelog_journal::Start::Now,
-        Start::Oldest => gatelog_journal::Start::Oldest,
-    };
-    journal.reader(reader, start)
 }

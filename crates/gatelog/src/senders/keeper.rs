@@ -174,7 +174,9 @@ mod tests {
         };
         let journal = Journal::open(&data_dir.join("journal"), config).unwrap();
         let (journal, senders) = (Arc::new(journal), Arc::new(Senders::default()));
-        let reader = journal.reader(READER, gatelog_journal::Start::Oldest).unwrap();
+        let reader = journal
+            .reader(READER, gatelog_journal::Start::Oldest)
+            .unwrap();
         let keeper =
             Keeper::start(data_dir, senders, Arc::clone(&journal), reader, 8 << 20).unwrap();
         let frame = vec![0; 1 << 20];

@@ -7,9 +7,15 @@ mod crash;
 #[cfg(test)]
 mod database;
 #[cfg(test)]
+mod dead_letter;
+#[cfg(test)]
 mod end_to_end;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod ingest;
+#[cfg(test)]
+mod outputs;
 #[cfg(test)]
 mod query;
 #[cfg(test)]

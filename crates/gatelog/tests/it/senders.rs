@@ -463,4 +463,54 @@ mod faults {
         let gatelog = setup(&dir).start().unwrap();
         assert_eq!(send_records(&gatelog, 0..20), duplicates(20));
     }
+
+    /// Syncs fail for a while: what was refused was not taken, whoever repeated it meanwhile.
+    #[test]
+    fn what_failed_in_flight_is_taken_when_it_comes_again() {
+        let dir = TempDir::new().unwrap();
+        let failing = setup(&dir).variable("FAILPOINT", "journal.sync=eio@3x3");
+        let gatelog = failing.start().unwrap();
+        let mut refused = 0;
+        for first in (0..100).step_by(10) {
+            // Four copies at once, each sent until it is taken.
+            let refusals: Vec<u32> = std::thread::scope(|scope| {
+                let copy = || send_until_taken(&gatelog, first..first + 20);
+                let copies: Vec<_> = (0..4).map(|_| scope.spawn(copy)).collect();
+                let ended = copies.into_iter().map(|copy| copy.join().unwrap());
+                ended.collect()
+            });
+            refused += refusals.iter().sum::<u32>();
+            assert_eq!(senders(&gatelog)[0]["received"], json!(first + 20));
+        }
+        assert!(refused > 0, "the disk has failed");
+        gatelog.wait_for_rows("", 110).unwrap();
+        let known = &senders(&gatelog)[0];
+        assert_eq!(
+            (&known["in_flight"], &known["awaited"]),
+            (&json!(0), &json!(0))
+        );
+        gatelog.kill().unwrap();
+        let gatelog = setup(&dir).start().unwrap();
+        assert_eq!(send_records(&gatelog, 0..110), duplicates(110));
+        gatelog.wait_for_rows("", 110).unwrap();
+        assert_eq!(gatelog.all_rows("").unwrap().len(), 110);
+    }
+
+    /// How often it was refused.
+    fn send_until_taken(gatelog: &Gatelog, numbers: std::ops::Range<u64>) -> u32 {
+        let mut refused = 0;
+        wait::until(
+            "it to be taken",
+            Duration::from_mins(1),
+            || match send_records(gatelog, numbers.clone()) {
+                (200, _) => Ok(()),
+                other => {
+                    refused += 1;
+                    Err(other)
+                }
+            },
+        )
+        .unwrap();
+        refused
+    }
 }

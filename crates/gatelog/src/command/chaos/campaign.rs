@@ -29,6 +29,9 @@ const FIRST_ANSWER: Duration = Duration::from_mins(1);
 /// How long a life lasts at most behind its first acknowledgement.
 const LIFE_MILLIS: u64 = 800;
 
+/// How long requests still come behind a SIGTERM, which are answered or refused.
+const LAST_REQUESTS: Duration = Duration::from_millis(50);
+
 /// When the faults stop.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Until {
@@ -118,9 +121,9 @@ impl Campaign {
         };
         while !over(self.books.open().kills) {
             let death = match self.random.below(100) {
-                0..10 => Death::KillInRecovery,
-                10..20 => Death::Terminate,
-                20..30 => Death::KillWhileTerminating,
+                0..15 => Death::KillInRecovery,
+                15..23 => Death::Terminate,
+                23..31 => Death::KillWhileTerminating,
                 _ => Death::Kill,
             };
             self.life(death, address).await?;
@@ -158,15 +161,23 @@ impl Campaign {
             child.signal(Signal::TERM);
         }
         match death {
-            Death::Terminate => clean(child.wait(PATIENCE).await)?,
+            Death::Terminate => {
+                tokio::time::sleep(LAST_REQUESTS).await;
+                address.send_replace(None);
+                clean(child.wait(PATIENCE).await)?;
+            }
             Death::KillWhileTerminating => {
                 let rest = Duration::from_millis(self.random.below(200));
                 tokio::time::sleep(rest).await;
+                address.send_replace(None);
                 self.kill(&mut child).await?;
             }
-            Death::Kill | Death::KillInRecovery => self.kill(&mut child).await?,
+            Death::Kill | Death::KillInRecovery => {
+                child.signal(Signal::KILL);
+                address.send_replace(None);
+                self.kill(&mut child).await?;
+            }
         }
-        address.send_replace(None);
         Ok(())
     }
 

@@ -35,6 +35,9 @@ const LAST_ANSWERS: Duration = Duration::from_mins(2);
 /// Records in the largest batch: some frames of the journal.
 const LARGE_BATCH: u64 = 2000;
 
+/// Bytes in the body of a bulky record.
+const BULKY_BYTES: usize = 256 << 10;
+
 /// What a sender does to be told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
@@ -44,6 +47,8 @@ pub enum Manner {
     Numbered,
     /// An `Idempotency-Key`; sent again until answered.
     Keyed,
+    /// As plain, with records of [`BULKY_BYTES`] that fill segments in no time.
+    Bulky,
 }
 
 /// The lanes that the chaos command runs.
@@ -159,7 +164,7 @@ impl Lane {
             let mut attempt = 0;
             while !self.attempt(address, &batch, attempt).await {
                 tokio::time::sleep(PAUSE).await;
-                if self.manner == Manner::Plain {
+                if matches!(self.manner, Manner::Plain | Manner::Bulky) {
                     break;
                 }
                 attempt += 1;
@@ -195,7 +200,12 @@ impl Lane {
 
     fn batch(&mut self) -> Batch {
         let random = &mut self.random;
+        let (bulky, body_bytes) = match self.manner {
+            Manner::Bulky => (true, BULKY_BYTES),
+            _ => (false, 0),
+        };
         let count = match random.below(100) {
+            _ if bulky => 8,
             0 => 1 + random.below(LARGE_BATCH),
             1..40 => 1,
             _ => 1 + random.below(100),
@@ -212,7 +222,7 @@ impl Lane {
             };
             body.push(separator);
             let lane = self.number;
-            payload::write(Id { lane, number }, now, &mut body);
+            payload::write(Id { lane, number }, now, body_bytes, &mut body);
         }
         if as_array {
             body.push(']');
@@ -235,7 +245,7 @@ impl Lane {
     fn identification(&self, numbers: &Range<u64>) -> Vec<(HeaderName, HeaderValue)> {
         let boot = format!("chaos-{:016x}", self.run);
         let pairs = match self.manner {
-            Manner::Plain => Vec::new(),
+            Manner::Plain | Manner::Bulky => Vec::new(),
             Manner::Numbered => vec![
                 ("gatelog-sender", "chaos".to_owned()),
                 ("gatelog-boot", boot),

@@ -18,9 +18,10 @@ const MORE_FIELDS: [Field; 4] = [
     Field::ClientIp,
 ];
 
-/// Appends the record with this id, begun at `start`, to `out` as one JSON object. `start` is to be
-/// whole milliseconds, which is what queries answer.
-pub fn write(id: Id, start: Timestamp, out: &mut String) {
+/// Appends the record with this id, begun at `start`, to `out` as one JSON object, with a body of so
+/// many bytes if it is to be larger than usual. `start` is to be whole milliseconds, which is what
+/// queries answer.
+pub fn write(id: Id, start: Timestamp, body_bytes: usize, out: &mut String) {
     let mut record = standard::record(u64::from(id.lane) << 44 | id.number, start);
     // One that is lost in the store must not come back from `ai_log`.
     record.model = Some("chaos".into());
@@ -28,6 +29,9 @@ pub fn write(id: Id, start: Timestamp, out: &mut String) {
         record.user_agent = Some(Cow::Borrowed("quote \" back \\ tab \t nul \u{1} é 中 🦀"));
         record.request_body = Some("{\"messages\":[\"x\"]}\n".repeat(20).into());
         record.request_headers.push("x-lane", id.lane.to_string());
+    }
+    if body_bytes > 0 {
+        record.request_body = Some("0123456789abcde\n".repeat(body_bytes / 16).into());
     }
     record.request_id = Some(name(id, checksum(&record, id)).into());
     json::write(&record, out);
@@ -85,7 +89,7 @@ mod tests {
     fn text(number: u64) -> (Id, String) {
         let id = Id { lane: 3, number };
         let mut text = String::new();
-        write(id, START, &mut text);
+        write(id, START, 0, &mut text);
         (id, text)
     }
 

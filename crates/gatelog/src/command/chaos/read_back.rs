@@ -95,7 +95,7 @@ impl ReadBack {
         };
         let start = Timestamp::from_millis(intake::now().millis());
         let mut body = String::new();
-        payload::write(id, start, &mut body);
+        payload::write(id, start, 0, &mut body);
         let name = json::read(&body).ok().and_then(|(record, _)| {
             let name = record.request_id?;
             Some(name.into_owned())

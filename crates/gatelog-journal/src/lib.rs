@@ -7,39 +7,88 @@
 //!
 //! ```text
 //! journal/
-//!   id                              the journal's UUID, made with the directory
-//!   lock                            held while a process uses the directory
-//!   00000000000000000000.segment    frames from position 0
-//!   00000000000067108864.segment    frames from position 67,108,864
-//!   lake.position                   how far the reader "lake" has come
-//!
-//! segment  = magic "GATELOGJ"(8) version(u32) journal id(16) base position(u64) crc32c(u32) frame*
-//! frame    = length(u32) records(u32) crc32c(u32) payload(length)
+//!   id                                    the journal's UUID, as text
+//!   lock                                  locked (flock) while a process uses the directory
+//!   00000000000000000000.segment          frames from position 0; of the newest, more may follow
+//!   00000000000067108864.segment          frames from position 67,108,864
+//!   lake.position                         how far the reader "lake" has come
+//!   spare                                 the file of a passed segment, to become the next one
+//!   *.new                                 a file that is being made, and has its name when it is whole
+//!   00000000000067108864-0000000064.torn  an unfinished write, as a start found it; *.damaged: bytes
+//!                                         that were durable and are not as they were
+//!   *.foreign                             what had the name of a segment and is none of this journal
 //! ```
 //!
-//! All numbers are little endian. A **position** counts the bytes of all frames since the journal
-//! was made; a segment's name is the position of its first frame, so a position leads to its
-//! segment and place without an index. A frame's checksum covers its position, length, record
-//! count and the checksum of its payload: bytes that belong elsewhere never pass for a frame here.
+//! # On disk, version 1
+//!
+//! All numbers are little endian; checksums are CRC-32C.
+//!
+//! ```text
+//! segment                                  frame
+//!   0  magic "GATELOGJ"                      0  u32  length of the payload, 1 to 2^28
+//!   8  u32  version, 1                       4  u32  records, as the appender says
+//!  12  16   the journal's id                 8  u32  bytes between the beginning of the frame's round
+//!  28  u64  base: position of the first              and the frame; 2^32 - 1 if not known
+//!           frame                           12  u32  checksum of the payload
+//!  36  u64  records before the base         16  u64  when it was appended, ms since 1970
+//!  44  u64  when it was made, ms since 1970 24  u32  checksum of: the checksum of the journal's id as
+//!  52  u64  length of the file that it was           a start, the frame's position (u64), bytes 0-23
+//!           made of, 0 for none             28  payload
+//!  60  u32  checksum of bytes 0-59
+//!  64  frames, one behind the other        slot of a position file, at 0 and at 4096
+//!                                            0  u64  number of the write; slot: the number modulo 2
+//!                                            8  u64  position
+//!                                           16  u64  records before it; 2^64 - 1 if not known
+//!                                           24  u32  checksum, begun as a frame's, of bytes 0-23
+//! ```
+//!
+//! A **position** counts the bytes of all frames since the journal was made, headers of frames
+//! included, those of segments not; a segment's name is its base in 20 digits, so a position leads to
+//! its file and place without an index. A **round** is what was written with one `write` and synced
+//! with one `fdatasync`. A frame knows its position and its journal: bytes that belong elsewhere, or
+//! to a file's former use, never pass for a frame here.
+//!
+//! **Versions.** A segment of a later version is refused by name before anything is touched. A program
+//! that writes version N reads 1 to N; `testdata/on_disk/v1` holds it to that.
 //!
 //! **Invariants.**
 //! - A frame is appended whole or not at all; a reader never sees a frame that is not durable.
-//! - Only the newest segment is written to. A segment is sealed by creating its successor, whose
-//!   base is the sealed one's end.
-//! - Order to rotate: write and sync the new segment's header, sync the directory, then append to
-//!   it. Order to delete: oldest first, never the newest.
+//! - Only the newest segment is written to. A segment ends where its successor begins, whatever its
+//!   file holds behind; there is no gap between two.
+//! - What is cut was never acknowledged. What was acknowledged and is gone is told, by its place.
+//! - A released position only grows.
 //!
-//! **Recovery** reads the newest segment only, so its time does not depend on the backlog. It cuts
-//! the segment at the first frame that is not whole (its bytes were never acknowledged) and keeps
-//! what it cut in a `.torn` file beside it. A newest segment without a whole header is what a crash
-//! in a rotation leaves, and is removed. Sealed segments must follow each other without a gap.
+//! # Order of operations, and what a crash leaves
 //!
-//! **Limits.** Frames of 1 byte to 256 MiB. At [`Config::max_bytes`] appends are refused until
-//! readers have passed segments.
+//! Of what is not synced a power failure may keep any part. The tests go through each of these, on a
+//! disk that forgets and with a kill at each of [`FAILPOINTS`].
 //!
-//! **Failure.** A failed write or sync poisons the journal: nothing is acknowledged any more, as
-//! after a failed `fsync` the kernel may have dropped the pages and a second try would claim what
-//! is not there. The process has to be started again; recovery then tells what is there.
+//! | | steps | a crash before the last of them | the next start |
+//! |---|---|---|---|
+//! | append | write the round, `fdatasync`, answer | any part of the round; or all of it, not answered | keeps whole frames up to the first that is not, cuts the rest (`.torn`), writes the last round once more and syncs it |
+//! | rotate | write the header to `*.new`, sync it, rename, sync the directory; then append | a `*.new`; or a segment without frames | removes the one, goes on with the other |
+//! | repair, after a failed write | as rotate, with the durable end as base; cut the failed segment | the failed segment with frames behind its end, with or without a successor | without: as for an append; with: what lies behind the successor's base is not read |
+//! | release | write the older slot of the position file; within a second `fdatasync` | a spoilt slot; or the old position | takes the other slot; what lies behind it is read again |
+//! | delete, oldest first, never the newest | rename to `spare`, or remove; sync the directory; the next one | the segment with its name or without; a `spare` | deletes it again; removes the `spare` |
+//! | use again | rename `spare` to `*.new`, then as rotate | as rotate | as rotate; old frames are none in their new place |
+//! | make the journal | `id.new`, sync, rename, sync the directory; first segment | no id; or no segment | makes what is missing |
+//!
+//! **Recovery** makes the directory's names durable, looks at the header of each segment and reads the
+//! newest one through: its time does not depend on the backlog. Doing it again, from wherever it was
+//! interrupted, comes to the same end. In the newest segment a place without a whole frame is an
+//! unfinished write, unless a header behind it shows that the place was durable before: then it is
+//! damage, is left, and readers pass over it ([`Read::Damaged`]). So they do in sealed segments, which
+//! nobody reads before them. If readers have been further than the last segment goes, positions go on
+//! from there. What was found is in [`Recovered`].
+//!
+//! **Limits.** Frames of 1 byte to 256 MiB. At [`Config::max_bytes`], and with less than
+//! [`Config::reserve_bytes`] free on the disk, appends are refused until there is room again. Damage in
+//! the very last round before a crash cannot be told from an unfinished write.
+//!
+//! **Failure.** A failed write or sync gives up all that is not durable, and refuses appends
+//! ([`Error::Poisoned`]), until a fresh segment is durable: after a failed `fsync` the kernel may have
+//! dropped the pages, and a second sync of the same file would claim what is not there. It tries from
+//! 10 ms to every 5 s, without a restart. A reader that cannot read tries again later.
 //!
 //! **Why our own.** The crates for it are unmaintained or whole databases: `docs/adr/0002`.
 

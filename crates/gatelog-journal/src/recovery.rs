@@ -1,6 +1,6 @@
 //! What is there when a journal is opened.
 //!
-//! **Shape.** 1. Leftovers go, the id is read, each segment's header is looked at. 2. The newest
+//! **Shape.** 1. Each segment's header is looked at, leftovers go, names are made durable. 2. The newest
 //! segment is read through, and cut behind its last frame ([`Tail`]). 3. Its last round is written
 //! once more and all is synced. Sealed segments are not read: readers find out.
 //!
@@ -59,11 +59,11 @@ struct Candidate {
 
 /// Makes the directory a journal that can be appended to.
 pub(crate) fn recover(directory: Directory) -> Result<Opened> {
+    let candidates = candidates(&directory)?;
     directory.remove_leftovers()?;
     // A process that was killed may have left names that only the kernel has. What is appended under
     // such a name would be gone with it.
     directory.sync()?;
-    let candidates = candidates(&directory)?;
     let known = directory.read_id()?;
     let newest_header = candidates.iter().rev().find_map(|found| found.header);
     let id = known.or(newest_header.map(|header| header.journal));

@@ -31,7 +31,7 @@ pub(crate) struct Shared {
     /// Who waits for that on threads without an [`Acknowledger`](crate::Acknowledger).
     pub(crate) others: Others,
     pub(crate) shelf: Mutex<Shelf>,
-    /// Held while segments are deleted, one after the other.
+    /// Held while segments are deleted, one after the other, and while the spare file is taken.
     pub(crate) deleting: Mutex<()>,
     pub(crate) damage: Mutex<DamageBook>,
     pub(crate) keeper: Keeper,

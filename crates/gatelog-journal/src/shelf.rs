@@ -5,7 +5,8 @@
 //! missing between two others.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, PoisonError, TryLockError};
 
 use gatelog_failpoint as failpoint;
 
@@ -202,25 +203,32 @@ impl Shared {
     }
 
     /// Gives the spare file the name under which the segment at `base` is made; how long it is, 0
-    /// for none. All of it under the shelf's lock: there is one name for spare files.
+    /// for none.
     pub(crate) fn take_spare(&self, base: Position) -> u64 {
-        let mut shelf = self.shelf();
-        let bytes = std::mem::take(&mut shelf.spare_bytes);
         let draft = segment::draft_path(&self.home.path, base);
-        let spare = self.home.path.join(SPARE);
-        if bytes > 0 && self.home.fs.rename(&spare, &draft).is_ok() {
-            bytes
-        } else {
-            0
-        }
+        let take = |spare: &Path, bytes| match self.home.fs.rename(spare, &draft) {
+            Ok(()) => bytes,
+            Err(_) => 0,
+        };
+        self.with_spare(take).unwrap_or(0)
     }
 
     /// Removes the spare file, if there is one: its blocks are wanted.
     pub(crate) fn drop_spare(&self) {
-        let mut shelf = self.shelf();
-        if std::mem::take(&mut shelf.spare_bytes) > 0 {
-            // If it stays, the next one takes its place, or the next start removes it.
-            let _removed = self.home.remove(&self.home.path.join(SPARE)).is_ok();
-        }
+        // If it stays, the next one takes its place, or the next start removes it.
+        self.with_spare(|spare, _| drop(self.home.remove(spare)));
+    }
+
+    /// Does this with the spare file and its length, if there is one. While a segment is being deleted,
+    /// which may become the spare file, there is none: the writer does not wait for that, nor appends
+    /// for this.
+    fn with_spare<T>(&self, act: impl FnOnce(&Path, u64) -> T) -> Option<T> {
+        let _alone = match self.deleting.try_lock() {
+            Err(TryLockError::WouldBlock) => return None,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Ok(alone) => alone,
+        };
+        let bytes = std::mem::take(&mut self.shelf().spare_bytes);
+        (bytes > 0).then(|| act(&self.home.path.join(SPARE), bytes))
     }
 }

@@ -58,14 +58,19 @@ impl Bench {
 /// What a crash would leave now: a copy of the directory, as another process finds it.
 pub(crate) fn crash(bench: &Bench) -> Bench {
     let copy = Bench {
-        dir: tempfile::tempdir().unwrap(),
         config: bench.config,
+        ..Bench::new()
     };
-    for entry in std::fs::read_dir(bench.dir()).unwrap() {
-        let path = entry.unwrap().path();
-        std::fs::copy(&path, copy.dir().join(path.file_name().unwrap())).unwrap();
-    }
+    copy_files(bench.dir(), copy.dir());
     copy
+}
+
+/// Copies the files of a directory into another one.
+pub(crate) fn copy_files(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+    }
 }
 
 /// Flips a bit of a file.

@@ -13,6 +13,8 @@ mod lag;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod on_disk;
+#[cfg(test)]
 mod readers;
 #[cfg(test)]
 mod recycling;

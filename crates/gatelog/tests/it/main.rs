@@ -15,6 +15,8 @@ mod faults;
 #[cfg(test)]
 mod ingest;
 #[cfg(test)]
+mod on_disk;
+#[cfg(test)]
 mod outputs;
 #[cfg(test)]
 mod query;

@@ -86,6 +86,16 @@ pub(crate) fn mariadb() -> anyhow::Result<()> {
     install_packages(&["mariadb-server"])
 }
 
+/// Sees to it that libfaketime is there, under which a test shifts the clock of a process. Without it
+/// that one test is skipped.
+pub(crate) fn faketime() {
+    if program::find("faketime", &[]).is_none()
+        && let Err(error) = install_packages(&["faketime"])
+    {
+        println!("-- the test of clocks that jump will be skipped: {error:#}");
+    }
+}
+
 /// Installs packages of Debian and its kin.
 ///
 /// # Errors

@@ -19,7 +19,7 @@ fn fixture(version: u32) -> PathBuf {
 /// What the frame of this number holds, and how many records that is said to be.
 fn frame(number: u32) -> (Vec<u8>, u32) {
     let length = 100 + number * 37 % 300;
-    let bytes = (0..length).map(|at| (number * 7 + at) as u8);
+    let bytes = (0..length).map(|at| (number * 7 + at).to_le_bytes()[0]);
     (bytes.collect(), number % 5)
 }
 

@@ -94,7 +94,7 @@ fn nextest(
 ) -> Command {
     let mut command = arguments(workspace.cargo("nextest"), &["run", "--workspace"]);
     if long {
-        command.args(["--run-ignored", "all"]);
+        command.args(["--profile", "long", "--run-ignored", "all"]);
     }
     if let Some(word) = capability {
         let by_word = format!("test(/(^|::|_){word}(_|::|$)/)");
@@ -193,7 +193,7 @@ mod tests {
         let workspace = Workspace::load().unwrap();
         assert_eq!(
             words(&nextest(&workspace, Some("faults"), None, true)),
-            "nextest run --workspace --run-ignored all --filterset test(/(^|::|_)faults(_|::|$)/)"
+            "nextest run --workspace --profile long --run-ignored all --filterset test(/(^|::|_)faults(_|::|$)/)"
         );
         assert_eq!(
             words(&plain(&workspace, Some("faults"), None, true)[0]),

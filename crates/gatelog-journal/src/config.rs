@@ -1,5 +1,7 @@
 //! How a journal is set up.
 
+use std::time::Duration;
+
 /// The settings of a [`Journal`](crate::Journal).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -13,6 +15,9 @@ pub struct Config {
     pub segment_bytes: u64,
     /// Bytes that may wait for the disk; beyond it appends are refused. Default 64 MiB.
     pub max_waiting_bytes: usize,
+    /// How long a reader tries to read a place, while the file around it can be read, before that
+    /// counts as damage. Default 1 min.
+    pub unreadable_patience: Duration,
     /// What an acknowledgement waits for.
     pub sync: Sync,
 }
@@ -24,6 +29,7 @@ impl Default for Config {
             reserve_bytes: 256 << 20,
             segment_bytes: 64 << 20,
             max_waiting_bytes: 64 << 20,
+            unreadable_patience: Duration::from_mins(1),
             sync: Sync::Fsync,
         }
     }

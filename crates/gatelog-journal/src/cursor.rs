@@ -7,17 +7,19 @@
 //! so no reader stands still before damage. What is passed over is told.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::watch;
 
-use crate::aside::MAX_COPY_BYTES;
+use crate::aside::{self, Kind, MAX_COPY_BYTES};
 use crate::damage::Damage;
 use crate::filesystem::{Handle, Mode};
 use crate::frame::{self, Found, Frame};
 use crate::hold::Hold;
 use crate::scan::Scan;
-use crate::segment::Segment;
+use crate::segment::{self, Segment};
 use crate::shared::Shared;
 use crate::ticket::Published;
 use crate::{Error, Position, Result};
@@ -33,6 +35,11 @@ pub struct Cursor {
     records: Option<u64>,
     open: Option<Open>,
     buffer: Vec<u8>,
+    /// It was told to read again what its reader has released: nothing of that is passed over in
+    /// silence.
+    again: bool,
+    /// Where the disk could not read when it was last asked, and since when.
+    unreadable: Option<(Position, Instant)>,
 }
 
 /// A segment that is being read.
@@ -74,6 +81,8 @@ impl Clone for Cursor {
             records: self.records,
             open: None,
             buffer: Vec::new(),
+            again: self.again,
+            unreadable: None,
         }
     }
 }
@@ -90,6 +99,8 @@ impl Cursor {
             records,
             open: None,
             buffer: Vec::new(),
+            again: false,
+            unreadable: None,
         }
     }
 
@@ -103,21 +114,65 @@ impl Cursor {
         self.shared.durable().since(self.next)
     }
 
-    /// Goes on from `position`, which a store has kept with its rows; from the oldest frame that is
-    /// still there, if that one is gone.
+    /// Goes on from `position`. What is not there any more is told as damage; [`Position::START`] is
+    /// the oldest frame that is there.
     ///
     /// # Errors
-    /// [`Error::BeyondEnd`]: the position is not of this journal as it is now.
+    /// [`Error::ForeignPosition`]: the journal does not reach so far.
     pub fn seek(&mut self, position: Position) -> Result<()> {
         let (oldest, end) = self.shared.shelf().extent();
         if position > end {
-            return Err(Error::BeyondEnd {
+            return Err(Error::ForeignPosition {
                 asked: position,
                 end,
             });
         }
-        self.go_to(position.max(oldest));
+        self.go_to(if position == Position::START {
+            oldest
+        } else {
+            position
+        });
+        self.again = self.next < self.hold.released();
         Ok(())
+    }
+
+    /// [`seek`](Self::seek) to a position of an earlier life; see [`Reader::resume`](crate::Reader::resume).
+    pub(crate) fn resume(&mut self, position: Position) -> Result<()> {
+        let end = self.shared.opened_at;
+        if position > end || !self.is_between_frames(position)? {
+            return Err(Error::ForeignPosition {
+                asked: position,
+                end,
+            });
+        }
+        self.seek(position)
+    }
+
+    /// Whether a frame begins or ends at this position, as far as can be known.
+    fn is_between_frames(&self, position: Position) -> Result<bool> {
+        let Some(segment) = self.shared.shelf().at(position).cloned() else {
+            // The end, or a place before the oldest frame.
+            return Ok(true);
+        };
+        let home = &self.shared.home;
+        let file = match home.fs.open(&segment.path, Mode::Read) {
+            // Readers will tell.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            file => file.map_err(Error::io("open", &segment.path))?,
+        };
+        let mut scan = Scan::new(&segment, file.as_ref(), segment.end, home.seal)?;
+        if scan.header_at(position)?.is_some() {
+            return Ok(true);
+        }
+        // The frame there may be damaged: then the one before it ends there.
+        let mut at = segment.base;
+        while at < position {
+            match scan.header_from(at)? {
+                Some((begin, header)) => at = header.end(begin),
+                None => return Ok(false),
+            }
+        }
+        Ok(at == position)
     }
 
     fn go_to(&mut self, position: Position) {
@@ -144,19 +199,25 @@ impl Cursor {
     /// # Errors
     /// [`Error::Io`] when the segment cannot be read: try again later.
     pub fn read(&mut self, bytes: usize) -> Result<Read<'_>> {
-        let Some(open) = self.open_next()? else {
-            return Ok(Read::Nothing);
-        };
-        let next = match open {
-            Opened::Segment => self.fill(bytes)?,
-            Opened::Missing(segment) => {
-                let to = segment.end;
-                let problem = "the file is missing";
-                let place = (self.next, to);
-                let damage = self.shared.note_damage(&segment, place, problem, Vec::new);
-                self.go_to(to);
-                return Ok(Read::Damaged(damage));
+        let next = loop {
+            let Some(open) = self.open_next()? else {
+                return Ok(Read::Nothing);
+            };
+            let next = match open {
+                Opened::Segment => self.fill(bytes)?,
+                Opened::Missing(path, to) => {
+                    let problem = "the file is missing";
+                    let place = (self.next, to);
+                    let damage = self.shared.note_damage(path, place, problem, || None);
+                    self.go_to(to);
+                    return Ok(Read::Damaged(damage));
+                }
+            };
+            if matches!(next, Next::Frames) || self.is_still_there() {
+                break next;
             }
+            // It was deleted meanwhile, and its file may be another segment by now.
+            self.open = None;
         };
         match next {
             Next::Frames => Ok(Read::Chunk(self.take_frames())),
@@ -168,15 +229,35 @@ impl Cursor {
         }
     }
 
+    /// Whether nobody asks for the next frame any more.
+    fn is_done_with(&self) -> bool {
+        self.hold.is_retired() || !self.again && self.next < self.hold.released()
+    }
+
+    /// Whether the open segment is one of the journal's.
+    fn is_still_there(&self) -> bool {
+        let shelf = self.shared.shelf();
+        let there = shelf.at(self.next).map(|segment| segment.base);
+        there == self.open.as_ref().map(|open| open.segment.base)
+    }
+
     /// Opens the segment that holds the next frame, unless it is open already; `None` when all was
     /// read.
     fn open_next(&mut self) -> Result<Option<Opened>> {
         loop {
             let shelf = self.shared.shelf();
-            if self.next < shelf.oldest() {
-                // Everybody who counts has released what was there, this reader too.
-                self.next = shelf.oldest().max(self.hold.released());
-                self.records = None; // Known when the segment is opened.
+            let (oldest, released) = (shelf.oldest(), self.hold.released());
+            if self.next < oldest {
+                // What this reader has released is done with. The rest should be there.
+                if !self.again {
+                    self.next = self.next.max(released);
+                }
+                self.records = None; // Known when a segment is opened.
+                if self.next < oldest && !self.hold.is_retired() {
+                    let path = segment::path(&self.shared.home.path, self.next);
+                    return Ok(Some(Opened::Missing(path, oldest)));
+                }
+                self.next = self.next.max(oldest);
             }
             let Some(found) = shelf.at(self.next).cloned() else {
                 return Ok(None);
@@ -204,19 +285,22 @@ impl Cursor {
                     return Err(Error::io("open", found.path)(error));
                 }
                 // It may have been deleted just now, as passed.
-                Err(_) if self.next < self.hold.released() || self.hold.is_retired() => {
-                    self.go_to(found.end);
-                }
-                Err(_) => return Ok(Some(Opened::Missing(found))),
+                Err(_) if self.shared.shelf().oldest() > found.base => {}
+                Err(_) if self.is_done_with() => self.go_to(found.end),
+                Err(_) => return Ok(Some(Opened::Missing(found.path, found.end))),
             }
         }
     }
 
     /// Fills the buffer with the next frame or, if there is room, with more.
+    ///
+    /// What the disk cannot read it is asked for again, frame by frame and later, for a while: a disk
+    /// that is away for a moment has lost nothing.
     fn fill(&mut self, bytes: usize) -> Result<Next> {
         let Some(Open { segment, file }) = &self.open else {
             return Ok(Next::Frames);
         };
+        let mut alone = false;
         let offset = segment.offset(self.next);
         let mut available = to_usize(segment.end.since(self.next));
         let mut problem = "no frame where one was";
@@ -234,7 +318,34 @@ impl Cursor {
                     problem = "the file is shorter than it was";
                     continue;
                 }
-                read => read.map_err(Error::io("read", &segment.path))?,
+                // The place may be in a later frame.
+                Err(_) if !alone => {
+                    alone = true;
+                    wanted = frame::HEADER_BYTES;
+                    continue;
+                }
+                Err(error) => {
+                    let patience = self.shared.config.unreadable_patience;
+                    let since = match self.unreadable {
+                        Some((place, since)) if place == self.next => since,
+                        _ => Instant::now(),
+                    };
+                    self.unreadable = Some((self.next, since));
+                    let found = (since.elapsed() >= patience)
+                        .then(|| {
+                            self.shared
+                                .behind_unreadable(segment, file.as_ref(), self.next)
+                        })
+                        .flatten();
+                    let error = Error::io("read", &segment.path)(error);
+                    let (to, records) = found.ok_or(error)?;
+                    return Ok(Next::Broken {
+                        to,
+                        problem: "the disk cannot read it",
+                        records,
+                    });
+                }
+                Ok(()) => {}
             }
             let seal = self.shared.home.seal;
             match frame::read(&self.buffer, self.next, seal) {
@@ -296,26 +407,52 @@ impl Cursor {
         let Some(Open { segment, file }) = &self.open else {
             return Read::Nothing;
         };
-        let bytes = || {
+        let copy = || {
             let seal = self.shared.home.seal;
-            let scan = Scan::new(segment, file.as_ref(), to, seal);
-            let bytes = scan.and_then(|mut scan| {
-                let bytes = scan.bytes(from, MAX_COPY_BYTES)?;
-                Ok(bytes.to_vec())
-            });
-            // They could be read a moment ago. Without them it goes on.
-            bytes.unwrap_or_default()
+            let scan = Scan::new(segment, file.as_ref(), to, seal).ok()?;
+            let mut scan = scan.over_errors();
+            let bytes = scan.bytes(from, MAX_COPY_BYTES).ok()?;
+            let (base, offset) = (segment.base.get(), segment.offset(from));
+            aside::keep(&self.shared.home, Kind::Damaged, base, offset, bytes)
         };
-        let damage = self.shared.note_damage(segment, (from, to), problem, bytes);
+        let path = segment.path.clone();
+        let damage = self.shared.note_damage(path, (from, to), problem, copy);
         Read::Damaged(damage)
+    }
+}
+
+impl Shared {
+    /// Where to go on behind a frame that the disk cannot read, and how many records that had;
+    /// `None` when nothing shows that the rest of the file is better.
+    fn behind_unreadable(
+        &self,
+        segment: &Segment,
+        file: &dyn Handle,
+        at: Position,
+    ) -> Option<(Position, u64)> {
+        segment::read_header(file).ok()?;
+        let scan = Scan::new(segment, file, segment.end, self.home.seal).ok()?;
+        let mut scan = scan.over_errors();
+        match scan.header_from(at).ok()? {
+            // It is the payload, then.
+            Some((begin, header)) if begin == at => {
+                Some((header.end(at).min(segment.end), u64::from(header.records)))
+            }
+            Some((begin, _)) => Some((begin, 0)),
+            // The newest one grows: there will be something to see.
+            None => {
+                let newest = self.shelf().newest().map(|newest| newest.base);
+                (newest != Some(segment.base)).then_some((segment.end, 0))
+            }
+        }
     }
 }
 
 /// What was opened.
 enum Opened {
     Segment,
-    /// This one should be there.
-    Missing(Segment),
+    /// This file should be there, with frames up to this position.
+    Missing(PathBuf, Position),
 }
 
 fn to_usize(bytes: u64) -> usize {

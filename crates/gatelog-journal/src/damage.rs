@@ -5,8 +5,6 @@ use std::path::PathBuf;
 use std::sync::PoisonError;
 
 use crate::Position;
-use crate::aside::{self, Kind};
-use crate::segment::Segment;
 use crate::shared::Shared;
 
 /// A place that a reader has passed over because there is no frame where one was. What was appended
@@ -64,27 +62,21 @@ impl DamageBook {
 }
 
 impl Shared {
-    /// Counts a damaged place, and keeps a copy of its bytes, if it was not known. `bytes` gives them.
+    /// Counts a damaged place, and keeps a copy of its bytes, if it was not known. `copy` makes it.
     pub(crate) fn note_damage(
         &self,
-        segment: &Segment,
+        path: PathBuf,
         (from, to): (Position, Position),
         problem: &'static str,
-        bytes: impl FnOnce() -> Vec<u8>,
+        copy: impl FnOnce() -> Option<PathBuf>,
     ) -> Damage {
-        let new = self.damage().add(from, to);
-        let bytes = if new { bytes() } else { Vec::new() };
-        let copy = (!bytes.is_empty()).then(|| {
-            let offset = segment.offset(from);
-            let base = segment.base.get();
-            aside::keep(&self.home, Kind::Damaged, base, offset, &bytes)
-        });
+        let is_new = self.damage().add(from, to);
         Damage {
             from,
             to,
             problem,
-            path: segment.path.clone(),
-            copy: copy.flatten(),
+            path,
+            copy: is_new.then(copy).flatten(),
         }
     }
 

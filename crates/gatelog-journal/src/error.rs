@@ -70,10 +70,11 @@ pub enum Error {
         /// The version that this program reads.
         reads: u32,
     },
-    /// A reader asked for a position that the journal has not reached: it belongs to another
-    /// journal, or the journal was restored from an old copy.
-    #[error("position {asked} lies beyond the end of the journal, {end}")]
-    BeyondEnd {
+    /// A reader asked for a position that is none of this journal: the journal was restored from an
+    /// old copy, or has lost its end. What was stored behind the reader's
+    /// [released](crate::ReaderHandle::released) position is not what the journal holds there.
+    #[error("position {asked} is none of this journal, which ends at {end}")]
+    ForeignPosition {
         /// What was asked for.
         asked: Position,
         /// Where the journal ends.

@@ -75,7 +75,12 @@ impl Hold {
         mark.records = records;
         mark.time_ms = time_ms.or(mark.time_ms);
         if marks.len() > MAX_MARKS {
-            marks.pop_first();
+            // Every other one stays, the first among them: from there the lag is counted.
+            let mut stays = false;
+            marks.retain(|_, _| {
+                stays = !stays;
+                stays
+            });
         }
     }
 

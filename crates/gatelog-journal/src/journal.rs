@@ -66,6 +66,7 @@ impl Journal {
                 ..Queue::default()
             }),
             work: Condvar::new(),
+            opened_at: end,
             published: watch::Sender::new(Published {
                 position: end,
                 ..Published::default()

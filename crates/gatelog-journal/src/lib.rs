@@ -68,8 +68,9 @@
 //! | append | write the round, `fdatasync`, answer | any part of the round; or all of it, not answered | keeps whole frames up to the first that is not, cuts the rest (`.torn`), writes the last round once more and syncs it |
 //! | rotate | write the header to `*.new`, sync it, rename, sync the directory; then append | a `*.new`; or a segment without frames | removes the one, goes on with the other |
 //! | repair, after a failed write | as rotate, with the durable end as base; cut the failed segment | the failed segment with frames behind its end, with or without a successor | without: as for an append; with: what lies behind the successor's base is not read |
+//! | new reader | write its first place to `*.new`, sync it, rename, sync the directory | a `*.new` | removes it |
 //! | release | write the older slot of the position file; within a second `fdatasync` | a spoilt slot; or the old position | takes the other slot; what lies behind it is read again |
-//! | delete, oldest first, never the newest | rename to `spare`, or remove; sync the directory; the next one | the segment with its name or without; a `spare` | deletes it again; removes the `spare` |
+//! | delete, oldest first, never the newest | make durable what every reader has released; rename to `spare`, or remove; sync the directory; the next one | the segment with its name or without; a `spare` | deletes it again; removes the `spare` |
 //! | use again | rename `spare` to `*.new`, then as rotate | as rotate | as rotate; old frames are none in their new place |
 //! | make the journal | `id.new`, sync, rename, sync the directory; first segment | no id; or no segment | makes what is missing |
 //!
@@ -79,7 +80,8 @@
 //! unfinished write, unless a header behind it shows that the place was durable before: then it is
 //! damage, is left, and readers pass over it ([`Read::Damaged`]). So they do in sealed segments, which
 //! nobody reads before them. If readers have been further than the last segment goes, positions go on
-//! from there. What was found is in [`Recovered`].
+//! from there. A reader whose position file has no whole slot begins at the oldest frame; one that
+//! stands before the oldest frame is told what is missing. What was found is in [`Recovered`].
 //!
 //! **Limits.** Frames of 1 byte to 256 MiB. At [`Config::max_bytes`], and with less than
 //! [`Config::reserve_bytes`] free on the disk, appends are refused until there is room again. Damage in
@@ -88,7 +90,8 @@
 //! **Failure.** A failed write or sync gives up all that is not durable, and refuses appends
 //! ([`Error::Poisoned`]), until a fresh segment is durable: after a failed `fsync` the kernel may have
 //! dropped the pages, and a second sync of the same file would claim what is not there. It tries from
-//! 10 ms to every 5 s, without a restart. A reader that cannot read tries again later.
+//! 10 ms to every 5 s, without a restart. A reader that cannot read tries again later; what cannot be
+//! read for [`Config::unreadable_patience`], while the file around it can, is damage.
 //!
 //! **Why our own.** The crates for it are unmaintained or whole databases: `docs/adr/0002`.
 

@@ -1,19 +1,19 @@
 //! How far a reader has come, on disk.
 //!
-//! **Shape.** Two slots of `sequence(u64) position(u64) records(u64) crc32c(u32)`, 4 KiB apart and
+//! **Shape.** The file is made whole, with a first place, before it has its name. Two slots of `sequence(u64) position(u64) records(u64) crc32c(u32)`, 4 KiB apart and
 //! written in turn: a torn write spoils one slot, and the other holds the position before it. The
 //! checksum covers the journal's id, too: the position in another journal is none in this one.
 //!
 //! **Failure.** What is written is synced within a second. After a power failure an older position
 //! may be read, and what lies behind it is delivered again. A store does not rely on it: it commits
-//! the position with its rows. With both slots spoilt the reader is a new one.
+//! the position with its rows. With both slots spoilt the reader begins at the oldest frame.
 
 use std::io;
 use std::path::PathBuf;
 
 use gatelog_failpoint as failpoint;
 
-use crate::directory::Home;
+use crate::directory::{DRAFT_SUFFIX, Home};
 use crate::filesystem::{Handle, Mode};
 use crate::{Error, Position, Result};
 
@@ -41,28 +41,51 @@ pub(crate) struct PositionFile {
     unwritten: Option<Place>,
     /// What it was given and may not be durable.
     unsynced: Option<Place>,
-    /// Whether the file's name is durable.
-    named: bool,
 }
 
 impl PositionFile {
-    /// Opens the file of this reader, and says what it holds.
-    pub(crate) fn open(home: &Home, reader: &str) -> Result<(Self, Option<Place>)> {
+    /// Opens the file of this reader and says what it holds, nothing if it is spoilt; `None` for a
+    /// reader that has no file.
+    pub(crate) fn open(home: &Home, reader: &str) -> Result<Option<(Self, Option<Place>)>> {
         let path = home.path.join(file_name(reader));
-        let file = home.open(&path, Mode::Create)?;
-        let (sequence, place) = read(home, file.as_ref())
-            .map_err(Error::io("read", &path))?
-            .unzip();
-        let opened = Self {
+        let file = match home.fs.open(&path, Mode::Write) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file.map_err(Error::io("open", &path))?,
+        };
+        let found = read(home, file.as_ref()).map_err(Error::io("read", &path))?;
+        let (sequence, place) = found.unzip();
+        let mut opened = Self::new(home, path, file, sequence.unwrap_or(0));
+        // It may be known to the kernel only, and a sync of it may have failed: once more.
+        opened.unwritten = place;
+        Ok(Some((opened, place)))
+    }
+
+    /// Makes the file of a new reader, durably.
+    pub(crate) fn create(home: &Home, reader: &str, place: Place) -> Result<Self> {
+        let name = file_name(reader);
+        let draft = home.path.join(format!("{name}{DRAFT_SUFFIX}"));
+        let file = home.open(&draft, Mode::Create)?;
+        file.set_length(0).map_err(Error::io("write", &draft))?;
+        let mut made = Self::new(home, draft, file, 0);
+        made.write(place)?;
+        made.sync()?;
+        let path = home.path.join(name);
+        let renamed = home.fs.rename(&made.path, &path);
+        renamed.map_err(Error::io("make", &path))?;
+        home.sync()?;
+        made.path = path;
+        Ok(made)
+    }
+
+    fn new(home: &Home, path: PathBuf, file: Box<dyn Handle>, sequence: u64) -> Self {
+        Self {
             home: home.clone(),
             path,
             file,
-            sequence: sequence.unwrap_or(0),
+            sequence,
             unwritten: None,
             unsynced: None,
-            named: false,
-        };
-        Ok((opened, place))
+        }
     }
 
     /// Puts the place into the older slot.
@@ -95,10 +118,6 @@ impl PositionFile {
             return Err(Error::io("sync", &self.path)(error));
         }
         failpoint::pass("journal.position_synced");
-        if !self.named {
-            self.home.sync()?;
-            self.named = true;
-        }
         Ok(())
     }
 }
@@ -110,16 +129,19 @@ pub(crate) fn list(home: &Home) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The furthest position that any reader has reached.
-pub(crate) fn furthest(home: &Home) -> Result<Position> {
+/// The furthest position that any reader has reached, and the files that are spoilt.
+pub(crate) fn survey(home: &Home) -> Result<(Position, Vec<PathBuf>)> {
     let mut furthest = Position::START;
+    let mut spoilt = Vec::new();
     for name in list(home)? {
         let path = home.path.join(name);
         let file = home.open(&path, Mode::Read)?;
-        let slot = read(home, file.as_ref()).map_err(Error::io("read", &path))?;
-        furthest = furthest.max(slot.map_or(Position::START, |(_, place)| place.position));
+        match read(home, file.as_ref()).map_err(Error::io("read", &path))? {
+            Some((_, place)) => furthest = furthest.max(place.position),
+            None => spoilt.push(path),
+        }
     }
-    Ok(furthest)
+    Ok((furthest, spoilt))
 }
 
 /// The name of a reader's file. What could be no part of a name is written as `%` and its code.
@@ -209,30 +231,29 @@ mod tests {
     fn a_spoilt_slot_gives_the_place_before_it_and_two_give_none() {
         let dir = tempfile::tempdir().unwrap();
         let home = home(dir.path(), 1);
-        let found = || PositionFile::open(&home, "r").unwrap().1;
-        let (mut file, nothing) = PositionFile::open(&home, "r").unwrap();
-        assert_eq!(nothing, None);
-        for position in [10, 20, 30] {
+        let found = || PositionFile::open(&home, "r").unwrap().unwrap().1;
+        assert!(PositionFile::open(&home, "r").unwrap().is_none());
+        let mut file = PositionFile::create(&home, "r", place(10)).unwrap();
+        assert_eq!(found(), Some(place(10)));
+        for position in [20, 30] {
             file.write(place(position)).unwrap();
             assert_eq!(found(), Some(place(position)));
         }
-        assert_eq!(furthest(&home).unwrap(), Position::new(30));
+        assert_eq!(survey(&home).unwrap(), (Position::new(30), Vec::new()));
         // The third was written to slot 1.
         file.file.write_at(&[0xff; 4], SLOT_DISTANCE + 8).unwrap();
         assert_eq!(found(), Some(place(20)));
         file.file.write_at(&[0xff; 4], 8).unwrap();
         assert_eq!(found(), None);
+        assert_eq!(survey(&home).unwrap().1, [dir.path().join("r.position")]);
     }
 
     #[test]
     fn a_position_in_another_journal_is_none() {
         let dir = tempfile::tempdir().unwrap();
-        let (mut file, _) = PositionFile::open(&home(dir.path(), 1), "r").unwrap();
-        file.write(place(10)).unwrap();
-        assert_eq!(
-            PositionFile::open(&home(dir.path(), 2), "r").unwrap().1,
-            None
-        );
+        PositionFile::create(&home(dir.path(), 1), "r", place(10)).unwrap();
+        let opened = PositionFile::open(&home(dir.path(), 2), "r").unwrap();
+        assert_eq!(opened.unwrap().1, None);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! tells the lag, also on another thread. What a reader has not released is kept in the journal.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use crate::cursor::{Cursor, Read};
 use crate::filesystem::Mode;
@@ -79,13 +79,23 @@ impl Reader {
         self.cursor.unread_bytes()
     }
 
-    /// Goes on from `position`; see [`Cursor::seek`].
+    /// Goes on from `position`, which a store has kept with its rows.
     ///
     /// # Errors
-    /// [`Error::BeyondEnd`](crate::Error::BeyondEnd): the position is not of this journal as it is
-    /// now.
+    /// As [`Cursor::seek`].
     pub fn seek(&mut self, position: Position) -> Result<()> {
         self.cursor.seek(position)
+    }
+
+    /// Goes on from where a store has come in an earlier life of the process, if that can be.
+    ///
+    /// # Errors
+    /// [`Error::ForeignPosition`](crate::Error::ForeignPosition) when the journal did not reach so
+    /// far when it was opened, or no frame begins there: what lies there was never stored. Go on from
+    /// [`released`](ReaderHandle::released), and tell the store. [`Error::Io`](crate::Error::Io) when
+    /// the segment cannot be read.
+    pub fn resume(&mut self, position: Position) -> Result<()> {
+        self.cursor.resume(position)
     }
 
     /// Waits until there is something to read.
@@ -168,49 +178,49 @@ impl ReaderHandle {
 impl Shared {
     /// Puts a reader on the shelf.
     fn new_hold(&self, name: &str, start: Start) -> Result<Arc<Hold>> {
-        let (file, known) = PositionFile::open(&self.home, name)?;
-        let mut shelf = self.shelf();
-        let (oldest, end) = shelf.extent();
-        let begin = match start {
-            Start::Oldest => oldest,
-            Start::Now => end,
-        };
-        let place = known.unwrap_or(Place {
-            position: begin,
-            records: None,
-        });
-        let position = place.position.max(oldest).min(end);
-        let place = Place {
+        // Nobody takes the file away meanwhile.
+        let _alone = self.deleting.lock().unwrap_or_else(PoisonError::into_inner);
+        let (oldest, end) = self.shelf().extent();
+        let at = |position| Place {
             position,
-            records: place.records.filter(|_| position == place.position),
+            records: None,
+        };
+        let (file, place) = match PositionFile::open(&self.home, name)? {
+            // A place before the oldest frame is kept: what is missing there is told.
+            Some((file, Some(place))) if place.position <= end => (file, place),
+            Some((file, Some(_))) => (file, at(end)),
+            // Rather once more than never.
+            Some((file, None)) => (file, at(oldest)),
+            None => {
+                let place = match start {
+                    Start::Oldest => at(oldest),
+                    Start::Now => at(end),
+                };
+                (PositionFile::create(&self.home, name, place)?, place)
+            }
         };
         let hold = Arc::new(Hold::new(name.to_owned(), file, place));
         // What is there now is kept for it from here on.
-        shelf.add_hold(Arc::clone(&hold));
-        drop(shelf);
-        if known.is_none() && start == Start::Now {
-            // After a crash, now would be later.
-            let kept = hold.write().and_then(|()| hold.sync());
-            if let Err(error) = kept {
-                self.shelf().remove_hold(name);
-                return Err(error);
-            }
-        }
+        self.shelf().add_hold(Arc::clone(&hold));
         Ok(hold)
     }
 
     fn retire(&self, hold: &Arc<Hold>) -> Result<()> {
         hold.retire();
-        let mut shelf = self.shelf();
-        let registered = shelf.hold(&hold.name);
-        let removed = if registered.is_some_and(|registered| Arc::ptr_eq(registered, hold)) {
-            shelf.remove_hold(&hold.name);
+        let alone = self.deleting.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_registered = {
+            let mut shelf = self.shelf();
+            let registered = shelf.hold(&hold.name);
+            let is_it = registered.is_some_and(|registered| Arc::ptr_eq(registered, hold));
+            is_it.then(|| shelf.remove_hold(&hold.name)).is_some()
+        };
+        let removed = if is_registered {
             let path = self.home.path.join(position_file::file_name(&hold.name));
             self.home.remove(&path)
         } else {
             Ok(())
         };
-        drop(shelf);
+        drop(alone);
         self.delete_passed()?;
         removed
     }

@@ -98,7 +98,11 @@ pub(crate) fn recover(directory: Directory) -> Result<Opened> {
     let (end, records) = segments.last().map_or((Position::START, 0), |newest| {
         (newest.end, newest.records.1)
     });
-    let furthest = position_file::furthest(&home)?;
+    let (furthest, spoilt) = position_file::survey(&home)?;
+    recovered.problems.extend(spoilt.iter().map(|path| {
+        let path = path.display();
+        format!("{path}: holds no position in this journal; its reader begins at the oldest frame")
+    }));
     if furthest > end {
         recovered.lost(end, furthest);
         newest = None;

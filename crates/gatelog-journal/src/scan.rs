@@ -10,6 +10,9 @@ use crate::{Error, Position, Result};
 /// Bytes read at once.
 const WINDOW_BYTES: usize = 256 << 10;
 
+/// What is lost at the least with one place that cannot be read.
+const PIECE_BYTES: usize = 4096;
+
 /// A segment file, looked at from any position.
 #[derive(Debug)]
 pub(crate) struct Scan<'f> {
@@ -22,6 +25,8 @@ pub(crate) struct Scan<'f> {
     /// Bytes that were read, and where they stand.
     window: Vec<u8>,
     window_at: Position,
+    /// Whether what cannot be read is taken for zeros.
+    over_errors: bool,
 }
 
 impl<'f> Scan<'f> {
@@ -44,7 +49,14 @@ impl<'f> Scan<'f> {
             seal,
             window: Vec::new(),
             window_at: segment.base,
+            over_errors: false,
         })
+    }
+
+    /// From here on what the disk cannot read counts as zeros, which are no frame.
+    pub(crate) fn over_errors(mut self) -> Self {
+        self.over_errors = true;
+        self
     }
 
     /// Behind the last byte that there is to look at.
@@ -62,8 +74,16 @@ impl<'f> Scan<'f> {
             self.window_at = at;
             let offset = crate::segment::HEADER_BYTES + at.since(self.base);
             if let Err(error) = self.file.read_at(&mut self.window, offset) {
-                self.window.clear();
-                return Err(Error::io("read", self.path)(error));
+                if !self.over_errors {
+                    self.window.clear();
+                    return Err(Error::io("read", self.path)(error));
+                }
+                for (piece, at) in self.window.chunks_mut(PIECE_BYTES).zip(0..) {
+                    let offset = offset + at * PIECE_BYTES as u64;
+                    if self.file.read_at(piece, offset).is_err() {
+                        piece.fill(0);
+                    }
+                }
             }
         }
         let skipped = usize::try_from(at.since(self.window_at)).unwrap_or(usize::MAX);

@@ -25,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) queue: Mutex<Queue>,
     /// Signalled when there is something to write, or the journal closes.
     pub(crate) work: Condvar,
+    /// Where the journal ended when it was opened.
+    pub(crate) opened_at: Position,
     /// How far everything is durable.
     pub(crate) published: watch::Sender<Published>,
     pub(crate) generations: Mutex<Generations>,

@@ -5,6 +5,7 @@
 //! missing between two others.
 
 use std::collections::{HashMap, VecDeque};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, TryLockError};
 
@@ -167,7 +168,16 @@ impl Shared {
                 return Ok(());
             };
             let keep = shelf.spare_bytes == 0 && self.is_worth_keeping(&passed);
+            let holds: Vec<_> = shelf.holds.values().cloned().collect();
             drop(shelf);
+            // That it was released is durable first: what is found to be missing later is lost.
+            for hold in holds {
+                match hold.sync() {
+                    // This is what makes room.
+                    Err(Error::Io { source, .. }) if source.kind() == ErrorKind::StorageFull => {}
+                    synced => synced?,
+                }
+            }
             let kept = self.unlink(&passed, keep)?;
             let mut shelf = self.shelf();
             shelf.pop_oldest();

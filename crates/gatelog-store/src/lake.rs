@@ -232,24 +232,37 @@ impl Phase {
     }
 }
 
+impl Lake {
+    /// Opens it where it stands, or at `rewound`.
+    async fn open_from(&self, journal: &str, rewound: Option<u64>) -> Result<Option<u64>> {
+        // Nothing may be written between the position that is answered and the answer.
+        self.shared.lock().phase = Phase::Closed;
+        let (answer, position) = oneshot::channel();
+        self.command(Command::Open {
+            journal: journal.to_owned(),
+            rewound,
+            answer,
+        })?;
+        let position = position
+            .await
+            .map_err(|_| Failure::unavailable("the flush thread has ended"))?;
+        Ok(position?)
+    }
+}
+
 impl Store for Lake {
     fn name(&self) -> &'static str {
         NAME
     }
 
     fn open<'a>(&'a self, journal: &'a str) -> BoxFuture<'a, Result<Option<u64>>> {
+        Box::pin(self.open_from(journal, None))
+    }
+
+    fn rewind<'a>(&'a self, journal: &'a str, position: u64) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            // Nothing may be written between the position that is answered and the answer.
-            self.shared.lock().phase = Phase::Closed;
-            let (answer, position) = oneshot::channel();
-            self.command(Command::Open {
-                journal: journal.to_owned(),
-                answer,
-            })?;
-            let position = position
-                .await
-                .map_err(|_| Failure::unavailable("the flush thread has ended"))?;
-            Ok(position?)
+            self.open_from(journal, Some(position)).await?;
+            Ok(())
         })
     }
 

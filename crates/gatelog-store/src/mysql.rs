@@ -47,7 +47,7 @@ use mysql_async::prelude::Queryable;
 
 pub use self::dsn::{Dsn, DsnError};
 
-use self::connection::{Door, rows, within};
+use self::connection::{Door, rows, run, within};
 use self::error::unavailable;
 use self::insert::{Batch, Inserter, NotStored, Rows, Truncated};
 use self::position::Kept;
@@ -174,6 +174,26 @@ impl MysqlStore {
         position
     }
 
+    /// Puts the position of this journal back, behind an opening.
+    async fn put_back(&self, journal: &str, position: u64) -> Result<()> {
+        self.connect(journal).await?;
+        let mut place = self.writer.lock().await;
+        let mut writer = place.take().ok_or_else(|| unavailable("it is not open"))?;
+        if self.exactly_once() {
+            let statement = position::statement(journal, position);
+            let limit = self.door.answer_timeout();
+            run(&mut writer.conn, limit, statement.as_bytes())
+                .await
+                .map_err(|failure| failure.into_error("putting the journal's position back"))?;
+        }
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = Some((journal.to_owned(), position));
+        drop(known);
+        self.committed.store(position, Ordering::Relaxed);
+        *place = Some(writer);
+        Ok(())
+    }
+
     async fn store(
         &self,
         records: &[AccessRecord<'_>],
@@ -245,6 +265,10 @@ impl Store for MysqlStore {
 
     fn open<'a>(&'a self, journal: &'a str) -> BoxFuture<'a, Result<Option<u64>>> {
         Box::pin(self.connect(journal))
+    }
+
+    fn rewind<'a>(&'a self, journal: &'a str, position: u64) -> BoxFuture<'a, Result<()>> {
+        Box::pin(self.put_back(journal, position))
     }
 
     fn write<'a>(

@@ -57,6 +57,14 @@ pub trait Store: Send + Sync {
     /// [`Error::Unusable`](crate::Error::Unusable): call again later.
     fn open<'a>(&'a self, journal: &'a str) -> BoxFuture<'a, Result<Option<u64>>>;
 
+    /// As [`open`](Store::open), to be written from `position` on, which lies before what was answered:
+    /// the journal was restored from an old copy, and what the store has behind the position is of a
+    /// past that the journal does not know.
+    ///
+    /// # Errors
+    /// As [`open`](Store::open); the store then stands where it stood.
+    fn rewind<'a>(&'a self, journal: &'a str, position: u64) -> BoxFuture<'a, Result<()>>;
+
     /// Takes the records up to the journal position `end`. When it returns they are visible to
     /// queries; they are stored for good once [`committed`](Store::committed) has reached `end`.
     ///
@@ -83,7 +91,7 @@ pub trait Store: Send + Sync {
     fn flush(&self, all: bool) -> BoxFuture<'_, Result<()>>;
 
     /// The journal position up to which everything is stored for good: the journal may forget what
-    /// lies before it. Never goes back while the store is open.
+    /// lies before it. Never goes back, but by [`rewind`](Store::rewind).
     fn committed(&self) -> u64;
 
     /// Whether the position is committed with the rows. If not, what was written in the moments

@@ -70,6 +70,8 @@ struct Writer {
     released: Position,
     /// What was written and not yet committed.
     uncommitted: VecDeque<Written>,
+    /// Whether the store was opened in this life of the process.
+    was_open: bool,
     /// Why the journal could not let go of what was released last.
     refused: Option<String>,
     journal_id: String,
@@ -111,6 +113,7 @@ impl Pipeline {
             released: reader.position(),
             reader,
             uncommitted: VecDeque::new(),
+            was_open: false,
             refused: None,
             journal_id: journal.id().to_string(),
             health: Arc::clone(&health),
@@ -241,27 +244,45 @@ impl Writer {
         self.health.busy(true);
         let opened = self.store.open(&self.journal_id).await;
         self.health.busy(false);
-        let position = match opened.map_err(|error| error.to_string())? {
+        let mut position = match opened.map_err(|error| error.to_string())? {
             Some(position) => Position::new(position),
             // It keeps no position with its rows: the journal's own is the best there is.
             None if !self.store.exactly_once() => self.released,
             None => Position::START,
         };
-        self.reader
-            .seek(position)
-            .map_err(|error| error.to_string())?;
+        let went = if self.was_open {
+            self.reader.seek(position)
+        } else {
+            self.reader.resume(position)
+        };
+        if let Err(gatelog_journal::Error::ForeignPosition { .. }) = went {
+            position = self.rewind(position).await?;
+        } else {
+            went.map_err(|error| error.to_string())?;
+        }
+        self.was_open = true;
         self.uncommitted.clear();
         let from = self.reader.position();
         let cut = self.dead_letter.cut_behind(from);
         cut.map_err(|error| format!("the dead letter cannot be read: {error}"))?;
-        if self.reader.position() > position && position > Position::START {
-            tracing::error!(
-                store = self.store.name(),
-                missing_bytes = self.reader.position().since(position),
-                "the journal no longer holds what the store has not written"
-            );
-        }
         Ok(position)
+    }
+
+    /// Puts a store back that is further than the journal, to what it is known to have of this one.
+    /// Records may be stored twice that way, and none is left out.
+    async fn rewind(&mut self, position: Position) -> Result<Position, String> {
+        let known = self.released;
+        tracing::error!(
+            store = self.store.name(),
+            store_position = position.get(),
+            position = known.get(),
+            "the store has records that the journal does not know: was the data directory restored \
+             from an old copy? It is written from the position on; some may be stored twice"
+        );
+        let rewound = self.store.rewind(&self.journal_id, known.get()).await;
+        rewound.map_err(|error| error.to_string())?;
+        self.reader.seek(known).map_err(|error| error.to_string())?;
+        Ok(known)
     }
 
     /// Writes the next frames; false when there are none.

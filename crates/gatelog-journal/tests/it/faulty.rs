@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
@@ -33,6 +34,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     refused: Vec<(Ask, &'static str, i32)>,
+    /// Bytes of a file that cannot be read.
+    unreadable: Vec<(String, Range<u64>)>,
     /// What it was asked, and for which file.
     asked: Vec<(Ask, String)>,
     free_bytes: Option<u64>,
@@ -54,9 +57,16 @@ impl Faulty {
         self.state().refused.push((ask, part, errno));
     }
 
+    /// From now on these bytes of the file of this name cannot be read.
+    pub(crate) fn make_unreadable(&self, name: &str, bytes: Range<u64>) {
+        self.state().unreadable.push((name.to_owned(), bytes));
+    }
+
     /// Nothing is refused any more.
     pub(crate) fn heal(&self) {
-        self.state().refused.clear();
+        let mut state = self.state();
+        state.refused.clear();
+        state.unreadable.clear();
     }
 
     /// How often it was asked this for files whose name contains `part`.
@@ -102,6 +112,20 @@ impl Faulty {
             Some((_, _, errno)) => Err(io::Error::from_raw_os_error(*errno)),
             None => Ok(()),
         }
+    }
+}
+
+impl Faulty {
+    fn ask_to_read(&self, path: &Path, bytes: Range<u64>) -> io::Result<()> {
+        self.ask(Ask::Read, path)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let overlaps = |(of, spoilt): &(String, Range<u64>)| {
+            *of == name && spoilt.start < bytes.end && bytes.start < spoilt.end
+        };
+        if self.state().unreadable.iter().any(overlaps) {
+            return Err(io::Error::from_raw_os_error(EIO));
+        }
+        Ok(())
     }
 }
 
@@ -177,7 +201,8 @@ impl FaultyFile {
 
 impl Handle for FaultyFile {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        self.disk.ask(Ask::Read, &self.path)?;
+        let end = offset + bytes.len() as u64;
+        self.disk.ask_to_read(&self.path, offset..end)?;
         self.file.read_at(bytes, offset)
     }
 

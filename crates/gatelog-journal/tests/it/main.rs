@@ -26,6 +26,8 @@ mod space;
 mod start;
 #[cfg(test)]
 mod torn_tail;
+#[cfg(test)]
+mod unreadable;
 
 #[cfg(test)]
 mod faulty;

@@ -134,6 +134,11 @@ fn version_1_is_as_documented() {
 #[test]
 #[ignore = "writes testdata, which never changes"]
 fn write() {
+    let target = fixture(1);
+    if target.exists() {
+        println!("{}: is there, and stays as it is", target.display());
+        return;
+    }
     let bench = Bench::new();
     let journal = bench.open();
     let mut lake = open_reader(&journal, "lake");
@@ -153,8 +158,6 @@ fn write() {
     let bytes = fs::read(&newest).unwrap();
     let cut = frame(FRAMES - 1).0.len() + 28 - 50;
     fs::write(&newest, &bytes[..bytes.len() - cut]).unwrap();
-    let target = fixture(1);
-    assert!(!target.exists(), "it is there, and stays as it is");
     fs::create_dir_all(&target).unwrap();
     copy_files(crashed.dir(), &target);
     fs::remove_file(target.join("lock")).unwrap();

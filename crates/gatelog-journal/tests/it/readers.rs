@@ -1,9 +1,11 @@
 //! Readers: each at its own pace, from its own position.
 
-use gatelog_journal::{Error, Position};
+use gatelog_journal::{Error, Position, Read};
 
 use crate::faulty::{Ask, EIO, Faulty};
-use crate::journals::{Bench, append, block_on, drain, open_reader, read_all};
+use crate::journals::{
+    Bench, append, block_on, drain, flip, open_reader, read_all, read_over_damage,
+};
 
 #[test]
 fn a_reader_goes_on_after_a_restart_from_where_it_released() {
@@ -54,8 +56,59 @@ fn a_position_that_is_gone_leads_to_the_oldest_frame_and_one_to_come_is_refused(
     assert!(reader.position() > Position::START);
     assert!(matches!(
         reader.seek(journal.end().plus(1)),
-        Err(Error::BeyondEnd { .. })
+        Err(Error::ForeignPosition { .. })
     ));
+}
+
+#[test]
+fn a_position_of_an_earlier_life_has_to_be_between_frames_that_were_there_at_the_start() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let ends: Vec<Position> = (0..10).map(|_| append(&journal, &[1; 1000])).collect();
+    drop(journal);
+    let journal = bench.open();
+    let mut reader = open_reader(&journal, "r");
+    for end in &ends {
+        reader.resume(*end).unwrap();
+        assert_eq!(reader.position(), *end);
+    }
+    let later = append(&journal, &[1; 1000]);
+    let mut foreign = vec![later, Position::new(later.get() + 1000)];
+    foreign.extend(ends.iter().map(|end| Position::new(end.get() - 1)));
+    for position in foreign {
+        assert!(matches!(
+            reader.resume(position),
+            Err(Error::ForeignPosition { .. })
+        ));
+    }
+    // A frame that is damaged does not make its place a foreign one.
+    flip(&bench.segments()[0], 64 + 1028 + 5);
+    reader.resume(ends[0]).unwrap();
+}
+
+#[test]
+fn segments_that_a_reader_has_not_released_and_are_gone_are_told_and_counted() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let mut reader = open_reader(&journal, "r");
+    let ends: Vec<Position> = (0..20).map(|_| append(&journal, &[1; 1000])).collect();
+    assert!(matches!(reader.read(2 * 1028).unwrap(), Read::Chunk(_)));
+    reader.release(reader.position()).unwrap();
+    drop((reader, journal));
+    let oldest = bench.segments();
+    for path in &oldest[..2] {
+        std::fs::remove_file(path).unwrap();
+    }
+    let journal = bench.open();
+    let mut reader = open_reader(&journal, "r");
+    assert_eq!(reader.lag().bytes, ends[19].since(ends[1]));
+    let (payloads, damage) = read_over_damage(&mut reader);
+    let first = payloads.len();
+    assert_eq!((damage[0].from, damage.len()), (ends[1], 1));
+    assert_eq!(damage[0].to, ends[19 - first]);
+    assert_eq!(journal.damaged_bytes(), damage[0].bytes());
+    // One that begins here misses nothing.
+    assert_eq!(read_all(&mut open_reader(&journal, "new")).len(), first);
 }
 
 #[test]

@@ -26,9 +26,10 @@ use super::state::{Phase, Shared};
 /// What the thread is told.
 #[derive(Debug)]
 pub(super) enum Command {
-    /// Make the lake ready for this journal, and answer its position.
+    /// Make the lake ready for this journal, and answer its position, after that was put back.
     Open {
         journal: String,
+        rewound: Option<u64>,
         answer: oneshot::Sender<Result<Option<u64>, Failure>>,
     },
     /// Store the sealed rows.
@@ -52,8 +53,12 @@ impl Flusher {
     pub(super) fn run(mut self, commands: &mpsc::Receiver<Command>) {
         while let Ok(command) = commands.recv() {
             match command {
-                Command::Open { journal, answer } => {
-                    let position = guard(|| self.open(&journal));
+                Command::Open {
+                    journal,
+                    rewound,
+                    answer,
+                } => {
+                    let position = guard(|| self.open(&journal, rewound));
                     if let Err(failure) = &position {
                         self.shared.lock().phase = Phase::Failed(failure.clone());
                     }
@@ -66,11 +71,14 @@ impl Flusher {
         }
     }
 
-    fn open(&mut self, journal: &str) -> Result<Option<u64>, Failure> {
+    fn open(&mut self, journal: &str, rewound: Option<u64>) -> Result<Option<u64>, Failure> {
         let files = self.catalogue.files()?;
         if !self.checked {
             self.check(&files)?;
             self.checked = true;
+        }
+        if let Some(position) = rewound {
+            self.catalogue.commit(&[], journal, position)?;
         }
         let position = self.catalogue.position(journal)?;
         self.shared

@@ -21,6 +21,8 @@ mod outputs;
 #[cfg(test)]
 mod query;
 #[cfg(test)]
+mod restored;
+#[cfg(test)]
 mod senders;
 #[cfg(test)]
 mod service;

@@ -2,30 +2,17 @@
 //! that is in the lake, waits in the journal and is known of senders.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use gatelog_testkit::gatelog::Gatelog;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::service::{lines, setup};
+use crate::service::{copy_tree, lines, setup};
 
 fn fixture(version: u32) -> PathBuf {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     root.join(format!("testdata/on_disk/v{version}"))
-}
-
-fn copy_tree(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_tree(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 /// What is answered to records that are numbered by their sender.
@@ -91,7 +78,10 @@ fn version_1_is_read_and_goes_on() {
 #[ignore = "writes testdata, which never changes"]
 fn write() {
     let target = fixture(1);
-    assert!(!target.exists(), "it is there, and stays as it is");
+    if target.exists() {
+        println!("{}: is there, and stays as it is", target.display());
+        return;
+    }
     let dir = TempDir::new().unwrap();
     let gatelog = setup(&dir).start().unwrap();
     send_numbered(&gatelog, 0..20);

@@ -1,6 +1,8 @@
 //! A service to test with, on the embedded store.
 
+use std::fs;
 use std::ops::Deref;
+use std::path::Path;
 
 use gatelog_record::{Timestamp, json, standard};
 use gatelog_testkit::gatelog::{Gatelog, Setup};
@@ -45,4 +47,18 @@ pub(crate) fn lines(numbers: std::ops::Range<u64>) -> String {
         body.push('\n');
     }
     body
+}
+
+/// Copies a directory with all that is in it.
+pub(crate) fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }

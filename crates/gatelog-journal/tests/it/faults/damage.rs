@@ -275,9 +275,13 @@ fn a_reader_whose_position_is_lost_or_half_lost_begins_earlier_and_misses_nothin
     let survives = |how: &dyn Fn(&World)| {
         let mut world = world.after(Crash::Process);
         how(&world);
-        world
-            .survives()
+        let told = world
+            .survives_with_problems()
             .unwrap_or_else(|error| panic!("{}", world.explain(&error)));
+        assert!(
+            told.iter().all(|told| told.contains("lake.position")),
+            "{told:?}"
+        );
     };
     survives(&|world| world.disk.take_away(&path));
     for bytes in (0..length).step_by(7) {

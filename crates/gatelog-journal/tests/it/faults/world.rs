@@ -26,6 +26,9 @@ pub(crate) struct World {
     pub(crate) ledger: Ledger,
     /// Behind the last number that each reader has released, or has tried to.
     pub(crate) released: BTreeMap<&'static str, usize>,
+    /// Whether there was ever no room for a position. Then a reader may be told that segments are
+    /// missing which it has released.
+    pub(crate) was_full: bool,
 }
 
 /// An open journal with its readers, each with what it has read since.
@@ -47,6 +50,7 @@ impl World {
             },
             ledger: Ledger::default(),
             released: BTreeMap::new(),
+            was_full: false,
         }
     }
 
@@ -107,7 +111,8 @@ impl World {
     pub(crate) fn read(&mut self, opened: &mut Opened, release: &[&str]) -> anyhow::Result<()> {
         let mut released = Ok(());
         for (name, reader, reading) in &mut opened.readers {
-            read_on(reader, reading, &self.ledger).with_context(|| format!("reader {name}"))?;
+            read_on(reader, reading, &self.ledger, self.was_full)
+                .with_context(|| format!("reader {name}"))?;
             if release.contains(name) {
                 // Also if that fails, or the power does: it may be done or not.
                 self.released.insert(name, reading.next());
@@ -130,20 +135,24 @@ impl World {
 
     /// What a new start finds: all that is owed can be read, and it lives.
     pub(crate) fn survives(&mut self) -> anyhow::Result<()> {
+        let problems = self.survives_with_problems()?;
+        ensure!(problems.is_empty(), "told of damage: {problems:?}");
+        Ok(())
+    }
+
+    /// As [`survives`](Self::survives); what was told at the start.
+    pub(crate) fn survives_with_problems(&mut self) -> anyhow::Result<Vec<String>> {
         let mut opened = self.open().context("it does not open")?;
-        let found = opened.journal.recovered();
-        ensure!(
-            found.problems.is_empty(),
-            "told of damage: {:?}",
-            found.problems
-        );
+        let problems = opened.journal.recovered().problems.clone();
         self.is_conserved(&mut opened).context("at the start")?;
         self.append_in_time(&opened.journal)?;
         self.is_conserved(&mut opened).context("after an append")?;
         self.read(&mut opened, &READERS)?;
         drop(opened);
         let mut opened = self.open().context("it does not open again")?;
-        self.is_conserved(&mut opened).context("at the next start")
+        let conserved = self.is_conserved(&mut opened);
+        conserved.context("at the next start")?;
+        Ok(problems)
     }
 
     /// The world after a crash, with what it owes still.
@@ -187,8 +196,9 @@ pub(crate) fn read_on(
     reader: &mut Reader,
     reading: &mut Reading,
     ledger: &Ledger,
+    was_full: bool,
 ) -> anyhow::Result<()> {
-    while take(reader.read(700)?, reading, ledger)? {}
+    while take(reader.read(700)?, reading, ledger, was_full)? {}
     Ok(())
 }
 
@@ -197,6 +207,7 @@ pub(crate) fn take(
     found: Read<'_>,
     reading: &mut Reading,
     ledger: &Ledger,
+    was_full: bool,
 ) -> anyhow::Result<bool> {
     match found {
         Read::Chunk(chunk) => {
@@ -206,6 +217,7 @@ pub(crate) fn take(
             }
             Ok(true)
         }
+        Read::Damaged(damage) if was_full && damage.problem == "the file is missing" => Ok(true),
         Read::Damaged(damage) => bail!("told of damage: {damage:?}"),
         Read::Nothing => Ok(false),
     }

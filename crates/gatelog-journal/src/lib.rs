@@ -69,7 +69,7 @@
 //! | rotate | write the header to `*.new`, sync it, rename, sync the directory; then append | a `*.new`; or a segment without frames | removes the one, goes on with the other |
 //! | repair, after a failed write | as rotate, with the durable end as base; cut the failed segment | the failed segment with frames behind its end, with or without a successor | without: as for an append; with: what lies behind the successor's base is not read |
 //! | new reader | write its first place to `*.new`, sync it, rename, sync the directory | a `*.new` | removes it |
-//! | release | write the older slot of the position file; within a second `fdatasync` | a spoilt slot; or the old position | takes the other slot; what lies behind it is read again |
+//! | release | write the slot of the position file that is not known to be durable; within a second `fdatasync` | a spoilt slot; or the old position | takes the other slot; what lies behind it is read again |
 //! | delete, oldest first, never the newest | make durable what every reader has released; rename to `spare`, or remove; sync the directory; the next one | the segment with its name or without; a `spare` | deletes it again; removes the `spare` |
 //! | use again | rename `spare` to `*.new`, then as rotate | as rotate | as rotate; old frames are none in their new place |
 //! | make the journal | `id.new`, sync, rename, sync the directory; first segment | no id; or no segment | makes what is missing |

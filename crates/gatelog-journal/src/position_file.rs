@@ -1,8 +1,8 @@
 //! How far a reader has come, on disk.
 //!
-//! **Shape.** The file is made whole, with a first place, before it has its name. Two slots of `sequence(u64) position(u64) records(u64) crc32c(u32)`, 4 KiB apart and
-//! written in turn: a torn write spoils one slot, and the other holds the position before it. The
-//! checksum covers the journal's id, too: the position in another journal is none in this one.
+//! **Shape.** The file is made whole, with a first place, before it has its name. Two slots of `sequence(u64) position(u64) records(u64) crc32c(u32)`, 4 KiB apart. What
+//! is written goes to the one that is not known to be durable: a torn write spoils that one, and the
+//! other holds the position before it. The checksum covers the journal's id, too: the position in another journal is none in this one.
 //!
 //! **Failure.** What is written is synced within a second. After a power failure an older position
 //! may be read, and what lies behind it is delivered again. A store does not rely on it: it commits
@@ -37,6 +37,8 @@ pub(crate) struct PositionFile {
     file: Box<dyn Handle>,
     /// Of the slot written last; its parity says which slot that was.
     sequence: u64,
+    /// Of the last slot that is known to be durable.
+    durable: u64,
     /// What the file is to hold and could not be given.
     unwritten: Option<Place>,
     /// What it was given and may not be durable.
@@ -54,8 +56,10 @@ impl PositionFile {
         };
         let found = read(home, file.as_ref()).map_err(Error::io("read", &path))?;
         let (sequence, place) = found.unzip();
+        // It may be known to the kernel only; and if a sync of it has failed before, a sync proves
+        // nothing, and it has to be written once more.
+        file.sync_data().map_err(Error::io("sync", &path))?;
         let mut opened = Self::new(home, path, file, sequence.unwrap_or(0));
-        // It may be known to the kernel only, and a sync of it may have failed: once more.
         opened.unwritten = place;
         Ok(Some((opened, place)))
     }
@@ -83,15 +87,17 @@ impl PositionFile {
             path,
             file,
             sequence,
+            durable: sequence,
             unwritten: None,
             unsynced: None,
         }
     }
 
-    /// Puts the place into the older slot.
+    /// Puts the place into the slot that is not known to be durable.
     pub(crate) fn write(&mut self, place: Place) -> Result<()> {
         self.unwritten = Some(place);
-        let sequence = self.sequence + 1;
+        let in_its_slot = (self.sequence + 1) % 2 == self.durable % 2;
+        let sequence = self.sequence + if in_its_slot { 2 } else { 1 };
         let bytes = slot_bytes(&self.home, sequence, place);
         failpoint::disk("journal.position_write")
             .and_then(|()| self.file.write_at(&bytes, (sequence % 2) * SLOT_DISTANCE))
@@ -117,6 +123,7 @@ impl PositionFile {
             self.unwritten = Some(place);
             return Err(Error::io("sync", &self.path)(error));
         }
+        self.durable = self.sequence;
         failpoint::pass("journal.position_synced");
         Ok(())
     }
@@ -238,6 +245,7 @@ mod tests {
         for position in [20, 30] {
             file.write(place(position)).unwrap();
             assert_eq!(found(), Some(place(position)));
+            file.sync().unwrap();
         }
         assert_eq!(survey(&home).unwrap(), (Position::new(30), Vec::new()));
         // The third was written to slot 1.
@@ -246,6 +254,21 @@ mod tests {
         file.file.write_at(&[0xff; 4], 8).unwrap();
         assert_eq!(found(), None);
         assert_eq!(survey(&home).unwrap().1, [dir.path().join("r.position")]);
+    }
+
+    #[test]
+    fn what_is_durable_is_not_written_over_before_something_else_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = home(dir.path(), 1);
+        let mut file = PositionFile::create(&home, "r", place(10)).unwrap();
+        for position in [20, 30, 40] {
+            file.write(place(position)).unwrap();
+        }
+        let found = || PositionFile::open(&home, "r").unwrap().unwrap().1;
+        assert_eq!(found(), Some(place(40)));
+        // As a power failure may: what was not synced is torn.
+        file.file.write_at(&[0xff; 4], 8).unwrap();
+        assert_eq!(found(), Some(place(10)));
     }
 
     #[test]

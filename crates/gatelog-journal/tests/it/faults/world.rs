@@ -145,6 +145,8 @@ impl World {
         let mut opened = self.open().context("it does not open")?;
         let problems = opened.journal.recovered().problems.clone();
         self.is_conserved(&mut opened).context("at the start")?;
+        // It may be full.
+        self.read(&mut opened, &READERS)?;
         self.append_in_time(&opened.journal)?;
         self.is_conserved(&mut opened).context("after an append")?;
         self.read(&mut opened, &READERS)?;

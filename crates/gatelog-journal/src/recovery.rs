@@ -2,7 +2,8 @@
 //!
 //! **Shape.** 1. Each segment's header is looked at, leftovers go, names are made durable. 2. The newest
 //! segment is read through, and cut behind its last frame ([`Tail`]). 3. Its last round is written
-//! once more and all is synced. Sealed segments are not read: readers find out.
+//! once more and all is synced. Sealed segments are not read: readers find out. 4. A newest segment
+//! that is damaged is sealed by a fresh one, and cut only then.
 //!
 //! **Invariants.** Nothing is cut that is known to have been durable. Doing all of it again, from
 //! wherever it was interrupted, comes to the same end.
@@ -88,11 +89,17 @@ pub(crate) fn recover(directory: Directory) -> Result<Opened> {
     recovered.check_ends(&mut segments);
     let mut newest_ms = 0;
     let mut newest = None;
+    // The newest, if it is not to be written to any more.
+    let mut sealed = None;
     if let Some(segment) = segments.last_mut() {
-        newest_ms = segment.created_ms;
         let file = home.open(&segment.path, Mode::Write)?;
-        newest_ms = newest_ms.max(recovered.mend(&home, segment, file.as_ref())?);
-        newest = Some(file);
+        let tail = recovered.mend(&home, segment, file.as_ref())?;
+        newest_ms = segment.created_ms.max(tail.newest_ms);
+        if tail.damaged.is_empty() {
+            newest = Some(file);
+        } else {
+            sealed = Some(file);
+        }
     }
     let clock = Clock::start(newest_ms);
     let (end, records) = segments.last().map_or((Position::START, 0), |newest| {
@@ -112,8 +119,12 @@ pub(crate) fn recover(directory: Directory) -> Result<Opened> {
     } else {
         let base = end.max(furthest);
         let (segment, file) = segment::create(&home, base, records, clock.now_ms(), 0)?;
-        if let Some(sealed) = segments.last_mut() {
-            sealed.end = segment.base;
+        if let Some(last) = segments.last_mut() {
+            if let Some(sealed) = sealed {
+                // It is only for the room.
+                let _cut = cut(last, sealed.as_ref()).is_ok();
+            }
+            last.end = segment.base;
         }
         segments.push(segment);
         file
@@ -276,9 +287,11 @@ impl Recovered {
         ));
     }
 
-    /// Cuts the newest segment behind its last frame, and makes all of it durable. Answers the time
-    /// of its newest frame.
-    fn mend(&mut self, home: &Home, segment: &mut Segment, file: &dyn Handle) -> Result<u64> {
+    /// Finds where the newest segment ends, makes its frames durable, and cuts it behind them. One
+    /// that is damaged is not cut: what proves that the damaged place had been durable may be a part
+    /// of what is cut, and the next start would take the place, with the frames behind it, for an
+    /// unfinished write. It has to be sealed first.
+    fn mend(&mut self, home: &Home, segment: &mut Segment, file: &dyn Handle) -> Result<Tail> {
         let stale_bytes = match segment::read_header(file) {
             Ok(Found::Header(header)) => header.stale_bytes,
             _ => 0,
@@ -306,11 +319,8 @@ impl Recovered {
         }
         segment.end = tail.end;
         segment.records.1 = segment.records.0 + tail.records;
-        let length = segment.offset(tail.end);
-        if length < segment.file_bytes {
-            file.set_length(length)
-                .map_err(Error::io("cut", &segment.path))?;
-            segment.file_bytes = length;
+        if tail.damaged.is_empty() {
+            cut(segment, file)?;
         }
         failpoint::pass("journal.recovery.cut");
         if let Some(round) = tail.last_round {
@@ -320,8 +330,19 @@ impl Recovered {
         // Whole frames may be in the kernel only; readers must not see them before they are durable.
         file.sync_all().map_err(Error::io("sync", &segment.path))?;
         failpoint::pass("journal.recovery.synced");
-        Ok(tail.newest_ms)
+        Ok(tail)
     }
+}
+
+/// Gives back what a segment's file has behind its last frame.
+fn cut(segment: &mut Segment, file: &dyn Handle) -> Result<()> {
+    let length = segment.offset(segment.end);
+    if length < segment.file_bytes {
+        file.set_length(length)
+            .map_err(Error::io("cut", &segment.path))?;
+        segment.file_bytes = length;
+    }
+    Ok(())
 }
 
 /// Writes the bytes from `from` on once more. A sync of them may have failed before this process was

@@ -353,3 +353,43 @@ fn damage_is_met_once_by_each_reader_and_none_stands_still() {
     }
     assert_eq!(opened.journal.damaged_bytes(), 128, "counted once");
 }
+
+#[test]
+fn a_hole_that_only_a_torn_frame_shows_to_be_damage_stays_one_at_every_start() {
+    let mut world = World::new();
+    let opened = world.open().unwrap();
+    world.append(&opened.journal, &[40]).unwrap();
+    // One round: only what was written behind it can tell that it had been durable.
+    world.append(&opened.journal, &[50, 60]).unwrap();
+    let end = usize::try_from(opened.journal.end().get()).unwrap();
+    world.append(&opened.journal, &[70]).unwrap();
+    let path = world.segments().pop().unwrap();
+    drop(opened);
+    let mut world = world.after(Crash::Process);
+    let spoilt = SEGMENT_HEADER_BYTES + 40 + 2 * FRAME_HEADER_BYTES;
+    world.disk.flip(&path, spoilt * 8);
+    let torn = SEGMENT_HEADER_BYTES + end + FRAME_HEADER_BYTES + 5;
+    world.disk.truncate(&path, torn);
+    world.ledger.write_off([1, 3]);
+    for start in 0..3 {
+        let mut opened = world.open().unwrap();
+        assert_eq!(opened.journal.end().get(), end as u64, "start {start}");
+        for (name, reader, reading) in &mut opened.readers {
+            let mut holes = 0;
+            loop {
+                match reader.read(300).unwrap() {
+                    Read::Chunk(chunk) => {
+                        chunk.for_each(|frame| reading.take(&world.ledger, frame.payload).unwrap());
+                    }
+                    Read::Damaged(_) => holes += 1,
+                    Read::Nothing => break,
+                }
+            }
+            reading.end(&world.ledger).unwrap();
+            assert_eq!(holes, 1, "{name} at start {start}");
+        }
+    }
+    // It takes up where it was.
+    let opened = world.open().unwrap();
+    world.append_in_time(&opened.journal).unwrap();
+}

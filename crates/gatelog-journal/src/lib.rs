@@ -78,10 +78,12 @@
 //! newest one through: its time does not depend on the backlog. Doing it again, from wherever it was
 //! interrupted, comes to the same end. In the newest segment a place without a whole frame is an
 //! unfinished write, unless a header behind it shows that the place was durable before: then it is
-//! damage, is left, and readers pass over it ([`Read::Damaged`]). So they do in sealed segments, which
-//! nobody reads before them. If readers have been further than the last segment goes, positions go on
-//! from there. A reader whose position file has no whole slot begins at the oldest frame; one that
-//! stands before the oldest frame is told what is missing. What was found is in [`Recovered`].
+//! damage, is left, and readers pass over it ([`Read::Damaged`]); and the segment is sealed by a fresh
+//! one before its end is cut, as that header may be in what is cut. Readers pass over damage in sealed
+//! segments, too, which nobody reads before them. If readers have been further than the last segment
+//! goes, positions go on from there. An `id` that no segment has is damage and is written anew. A reader
+//! whose position file has no whole slot begins at the oldest frame; one that stands before the oldest
+//! frame is told what is missing. What was found is in [`Recovered`].
 //!
 //! **Limits.** Frames of 1 byte to 256 MiB. At [`Config::max_bytes`], and with less than
 //! [`Config::reserve_bytes`] free on the disk, appends are refused until there is room again. Damage in

@@ -66,8 +66,7 @@ pub(crate) fn recover(directory: Directory) -> Result<Opened> {
     // such a name would be gone with it.
     directory.sync()?;
     let known = directory.read_id()?;
-    let newest_header = candidates.iter().rev().find_map(|found| found.header);
-    let id = known.or(newest_header.map(|header| header.journal));
+    let id = id_of(known, &candidates);
     let mut recovered = Recovered::default();
     let mut home = home(directory, id.unwrap_or_else(Uuid::new_v4));
     let mut segments = Vec::new();
@@ -144,6 +143,20 @@ fn home(directory: Directory, id: Uuid) -> Home {
         id,
         seal: Seal::of(id),
     }
+}
+
+/// The journal's id, if anything tells it. A journal always has a segment, so an id that no header
+/// has, while there are headers, is damaged: the file has no checksum, and an id with a flipped bit
+/// is one too.
+fn id_of(known: Option<Uuid>, candidates: &[Candidate]) -> Option<Uuid> {
+    let mut ids = candidates
+        .iter()
+        .rev()
+        .filter_map(|found| Some(found.header?.journal));
+    let newest = ids.clone().next();
+    known
+        .filter(|known| newest.is_none() || ids.any(|id| id == *known))
+        .or(newest)
 }
 
 /// The files with the name of a segment, by position.

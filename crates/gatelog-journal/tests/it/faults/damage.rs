@@ -257,6 +257,10 @@ fn the_id_missing_or_spoilt_costs_nothing() {
     for bytes in [&b""[..], b"garbage", b"00000000-0000-0000-0000-00000000000"] {
         written.damaged("spoilt", &[], |world| world.disk.put(&id, bytes));
     }
+    // In most places an id with another bit is an id, too.
+    for bit in 0..36 * 8 {
+        written.damaged("flipped", &[], |world| world.disk.flip(&id, bit));
+    }
 }
 
 #[test]

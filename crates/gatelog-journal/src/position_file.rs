@@ -21,6 +21,9 @@ const SLOT_BYTES: usize = 28;
 const SLOT_DISTANCE: u64 = 4096;
 const SUFFIX: &str = ".position";
 
+/// Whatever is counted here, nobody comes so far. Below it there is room to go on counting.
+const UNREACHED: u64 = 1 << 62;
+
 /// Where a reader is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -201,7 +204,9 @@ fn read_slot(home: &Home, bytes: &[u8; SLOT_BYTES]) -> Option<(u64, Place)> {
         position: Position::new(u64::from_le_bytes(position)),
         records: Some(u64::from_le_bytes(records)).filter(|records| *records != u64::MAX),
     };
-    (slot_bytes(home, sequence, place) == bytes && sequence > 0).then_some((sequence, place))
+    let counts = [sequence, place.position.get(), place.records.unwrap_or(0)];
+    let possible = sequence > 0 && counts.iter().all(|count| *count < UNREACHED);
+    (possible && slot_bytes(home, sequence, place) == bytes).then_some((sequence, place))
 }
 
 #[cfg(test)]
@@ -283,5 +288,22 @@ mod tests {
     fn a_reader_s_name_never_leads_elsewhere() {
         assert_eq!(file_name("lake-1.x_Y"), "lake-1.x_Y.position");
         assert_eq!(file_name("../a b"), "..%2fa%20b.position");
+    }
+
+    #[test]
+    fn counts_that_leave_no_room_to_go_on_are_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = home(dir.path(), 1);
+        let found = |sequence, position, records| {
+            let place = Place {
+                position: Position::new(position),
+                records: Some(records),
+            };
+            let slot = slot_bytes(&home, sequence, place);
+            read_slot(&home, slot.as_slice().try_into().unwrap()).is_some()
+        };
+        assert!(found(UNREACHED - 1, UNREACHED - 1, UNREACHED - 1));
+        assert!(!found(u64::MAX, 1, 1) && !found(1, u64::MAX - 9, 1));
+        assert!(!found(1, 1, u64::MAX - 1) && !found(0, 1, 1));
     }
 }

@@ -52,12 +52,7 @@ pub fn overlay(
 fn set(config: &Config, name: &str, value: &str) -> Result<Config, ConfigError> {
     let wrong = |problem: String| ConfigError::Variable {
         name: name.to_owned(),
-        // It may be a secret, and whoever set it knows it.
-        problem: if value.is_empty() {
-            problem
-        } else {
-            problem.replace(value, "…")
-        },
+        problem: without_value(&problem, name),
     };
     let tree = serde_json::to_value(config).map_err(|error| wrong(error.to_string()))?;
     let path = name.strip_prefix(PREFIX).unwrap_or(name).to_lowercase();
@@ -69,6 +64,20 @@ fn set(config: &Config, name: &str, value: &str) -> Result<Config, ConfigError> 
         Err(_) => as_text,
     };
     found.map_err(|error| wrong(error.to_string()))
+}
+
+/// The message without what it shows of the value, whole, escaped or in pieces: it may be a secret, and
+/// whoever set it knows it.
+fn without_value(message: &str, name: &str) -> String {
+    let key = name.rsplit("__").next().unwrap_or(name).to_lowercase();
+    let key = key.strip_prefix("gatelog_").unwrap_or(&key);
+    match message.rsplit_once(", expected ") {
+        Some((found, _)) if found == format!("unknown field `{key}`") => message.to_owned(),
+        Some((_, expected)) => format!("expected {expected}"),
+        None if message.starts_with("missing field") => message.to_owned(),
+        None if message.contains(['"', '`', '\'']) => "its value is not understood".to_owned(),
+        None => message.to_owned(),
+    }
 }
 
 /// The tree with the value at this path, whose levels are joined by two underscores.
@@ -145,8 +154,26 @@ mod tests {
 
     #[test]
     fn a_wrong_value_is_not_shown_as_it_may_be_a_secret() {
-        let error = with(&[("GATELOG_STORE__MYSQL", "u:secret@tcp(h)/d")]).unwrap_err();
+        for value in [
+            "u:secret@tcp(h)/d",
+            "u:secret: word@tcp(h)/d",
+            "u:\"secret@tcp(h)/d",
+            "{dsn: {secret: x}}",
+            "{dsn: x, secret: y}",
+        ] {
+            let error = with(&[("GATELOG_STORE__MYSQL", value)]).unwrap_err();
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+        let error = with(&[("GATELOG_JOURNAL__MAX_BYTES", "5 secret")]).unwrap_err();
         assert!(!error.to_string().contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn what_would_be_right_is_shown() {
+        let error = |name, value| with(&[(name, value)]).unwrap_err().to_string();
+        assert!(error("GATELOG_JOURNAL__SYNC", "x").contains("expected `fsync` or `none`"));
+        assert!(error("GATELOG_JOURNAL__SYNK", "x").contains("unknown field `synk`, expected"));
+        assert!(error("GATELOG_STORE__MYSQL", "{}").contains("missing field `dsn`"));
     }
 
     #[test]

@@ -88,17 +88,37 @@ pub fn parse(text: &str) -> Result<Config, String> {
     if only_comments {
         return Ok(Config::default());
     }
-    serde_saphyr::from_str(text).map_err(|error| mask_secrets(&error.to_string()))
+    serde_saphyr::from_str(text).map_err(|error| {
+        let message = error.to_string();
+        if text.contains("dsn") || text.contains("mysql") {
+            without_values(&message)
+        } else {
+            message
+        }
+    })
 }
 
-/// The message without the values of secret keys, which it shows with the line that is wrong.
-fn mask_secrets(message: &str) -> String {
-    let mask = |line: &str| match line.find("dsn") {
-        // The key itself may be what is wrong, so it stays.
-        Some(at) => format!("{}dsn ***", line.get(..at).unwrap_or_default()),
-        None => line.to_owned(),
+/// The message without the lines of the file that it shows, and without what it shows of a value. A
+/// secret may stand in any part of these: a line is cut where it is long, and a text may go on for
+/// several of them.
+fn without_values(message: &str) -> String {
+    let is_shown = |line: &str| {
+        let number = line.split('|').next().unwrap_or_default();
+        line.contains('|')
+            && number
+                .bytes()
+                .all(|byte| matches!(byte, b' ' | b'0'..=b'9'))
     };
-    message.lines().map(mask).collect::<Vec<_>>().join("\n")
+    let mut lines = message.lines().take_while(|line| !is_shown(line));
+    let headline = lines.next().unwrap_or_default();
+    let mut parts = headline.split('"');
+    let before = parts.next().unwrap_or_default().to_owned();
+    let headline = match parts.next_back() {
+        Some(behind) => format!("{before}***{behind}"),
+        None => before,
+    };
+    let place = lines.next().map(|place| format!("\n{place}"));
+    headline + &place.unwrap_or_default()
 }
 
 /// Checks what no single key can tell.
@@ -203,10 +223,18 @@ log: { level: debug, format: json }
         for text in [
             "store: { mysql: { dsn: \"u:secret@tcp(db)/logs\", tls: true } }\n",
             "store:\n  mysql:\n    dsn: u:secret@tcp(db)/logs\n    tls: yes\n",
-            "store:\n  mysql:\n    dsn: [u:secret]\n",
+            "store:\n  mysql:\n    dsn: {u: secret}\n",
+            "store:\n  mysql: u:secret@tcp(db)/logs\n",
+            "store:\n  mysql:\n    dsn: >\n      u:secret@tcp(db)/logs\n    tls: yes\n",
+            // Of a long line only the part around the mistake is shown.
+            "store:\n  mysql:\n    dsn: u:p@tcp(a-host-with-a-name-that-is-quite-long)/secret?x=y: z\n",
         ] {
             let error = parse(text).unwrap_err();
             assert!(!error.contains("secret"), "{error}");
+            assert!(
+                error.contains("line ") || error.contains("<input>:"),
+                "{error}"
+            );
         }
     }
 

@@ -23,6 +23,9 @@ use super::stream::State;
 /// In place of a stream, behind the last one.
 pub(super) const END: u8 = 0;
 
+/// Nobody counts so far, one by one. Below it there is room to go on.
+const UNREACHED: u64 = 1 << 62;
+
 const WORKER: u8 = 1;
 const KEY: u8 = 2;
 
@@ -163,7 +166,7 @@ impl<'a> Input<'a> {
             _ => return None,
         };
         let name = Name::new(stream)?;
-        let used = self.number()?;
+        let used = self.number().filter(|used| *used < UNREACHED)?;
         let floor = self.number()?;
         let runs = (0..self.count()?)
             .map(|_| self.run())
@@ -199,7 +202,12 @@ impl<'a> Input<'a> {
                 since: None,
             })
         });
-        ledger.gaps = Gaps::from_list(gaps.collect::<Option<_>>()?);
-        (ledger.counted_from <= ledger.highest).then_some(ledger)
+        let whole = Run::new(ledger.counted_from, ledger.highest);
+        ledger.gaps = Gaps::from_list(gaps.collect::<Option<_>>()?, whole)?;
+        let counted = [ledger.duplicates, ledger.beyond_window];
+        let possible = ledger.counted_from <= ledger.highest
+            && ledger.received <= whole.len()
+            && counted.iter().all(|count| *count < UNREACHED);
+        possible.then_some(ledger)
     }
 }

@@ -63,9 +63,13 @@ pub(super) struct Gaps {
 }
 
 impl Gaps {
-    /// The gaps that an earlier process listed.
-    pub(super) fn from_list(newest: Vec<Gap>) -> Self {
-        Self { newest }
+    /// The gaps that an earlier process listed of the numbers in `whole`; `None` when these cannot be
+    /// gaps in them.
+    pub(super) fn from_list(newest: Vec<Gap>, whole: Run) -> Option<Self> {
+        let within = |gap: &Gap| !gap.run.is_empty() && gap.run.and(whole) == gap.run;
+        let mut lengths = newest.iter().map(|gap| gap.run.len());
+        let sum = lengths.try_fold(0, u64::checked_add)?;
+        (newest.iter().all(within) && sum <= whole.len()).then_some(Self { newest })
     }
 
     /// All that are listed, the one noticed last last.

@@ -18,10 +18,21 @@ use crate::program;
 use crate::workspace::Workspace;
 
 /// Targets that need the crate `gatelog`, and with it everything.
-const OF_THE_SERVICE: [&str; 3] = ["dsn", "inflate", "json_body"];
+const OF_THE_SERVICE: [&str; 7] = [
+    "config",
+    "dsn",
+    "headers",
+    "inflate",
+    "json_body",
+    "query",
+    "senders",
+];
 
 /// Inputs are cut at so many bytes: what breaks a parser is short.
 const MAX_INPUT_BYTES: u32 = 1 << 14;
+
+/// No input of that length is a reason to ask for more at once: memory is bounded by what there is.
+const MAX_ALLOCATION_MIB: u32 = 64;
 
 /// Runs one target or all.
 ///
@@ -97,6 +108,7 @@ fn fuzz(root: &Path, target: &str, seconds: u32) -> Command {
     command.arg("--");
     command.arg(format!("-max_total_time={seconds}"));
     command.arg(format!("-max_len={MAX_INPUT_BYTES}"));
+    command.arg(format!("-malloc_limit_mb={MAX_ALLOCATION_MIB}"));
     command.args(["-timeout=10", "-print_final_stats=1"]);
     command
 }
@@ -133,7 +145,8 @@ mod tests {
         assert_eq!(
             words.join(" "),
             "run nightly cargo fuzz run --fuzz-dir . --features service json_body corpus/json_body \
-             seeds/json_body -- -max_total_time=5 -max_len=16384 -timeout=10 -print_final_stats=1"
+             seeds/json_body -- -max_total_time=5 -max_len=16384 -malloc_limit_mb=64 -timeout=10 \
+             -print_final_stats=1"
         );
     }
 }

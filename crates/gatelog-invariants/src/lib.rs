@@ -6,37 +6,72 @@
 //! what a fuzzer once found.
 //!
 //! **Limits.** Checks do no I/O, have no clock and no randomness of their own: the same bytes give
-//! the same answer.
+//! the same answer. A journal has threads and a clock, so one that is opened here is on a disk in
+//! memory (`gatelog_testkit::disk`), and a check asserts only what holds whenever these are run.
 
 #![expect(clippy::panic, reason = "a broken invariant is a panic")]
+
+mod program;
+
+// Of the journal.
+pub mod frame;
+pub mod position;
+mod reading;
+pub mod recovery;
+mod segment_file;
 
 // Of the records.
 pub mod ai_log;
 pub mod json_record;
+pub mod origin;
 pub mod small;
 pub mod wire;
 
+// Of the plugin.
+pub mod plugin_config;
+
 // Of the service and the stores.
 #[cfg(feature = "service")]
+pub mod config;
+#[cfg(feature = "service")]
 pub mod dsn;
+#[cfg(feature = "service")]
+pub mod headers;
 #[cfg(feature = "service")]
 pub mod inflate;
 #[cfg(feature = "service")]
 pub mod json_body;
+#[cfg(feature = "service")]
+pub mod query;
+#[cfg(feature = "service")]
+pub mod senders;
 
 /// Panics when an invariant is broken for these bytes.
 pub type Check = fn(&[u8]);
 
 /// The targets by name.
 pub const TARGETS: &[(&str, Check)] = &[
+    ("frame", frame::check),
+    ("position", position::check),
+    ("recovery", recovery::check),
     ("ai_log", ai_log::check),
     ("json_record", json_record::check),
+    ("origin", origin::check),
+    ("plugin_config", plugin_config::check),
     ("small", small::check),
     ("wire", wire::check),
     #[cfg(feature = "service")]
+    ("config", config::check),
+    #[cfg(feature = "service")]
     ("dsn", dsn::check),
+    #[cfg(feature = "service")]
+    ("headers", headers::check),
     #[cfg(feature = "service")]
     ("inflate", inflate::check),
     #[cfg(feature = "service")]
     ("json_body", json_body::check),
+    #[cfg(feature = "service")]
+    ("query", query::check),
+    #[cfg(feature = "service")]
+    ("senders", senders::check),
 ];

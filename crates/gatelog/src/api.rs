@@ -10,7 +10,8 @@
 //! | `GET /metrics` | Prometheus |
 
 pub mod ingest;
-mod parameter;
+#[doc(hidden)]
+pub mod parameter;
 pub mod query;
 pub mod ready;
 mod row;

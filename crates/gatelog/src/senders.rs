@@ -33,6 +33,7 @@
 mod checkpoint;
 mod cut;
 mod form;
+mod fuzzing;
 mod gaps;
 pub mod headers;
 mod keeper;

@@ -5,7 +5,7 @@
 //! record <- store           record, journal <- testkit <- xtask, and everybody's tests
 //! journal                   stores bytes and knows no record
 //! failpoint <- journal, store, gatelog
-//! record, journal, store, gatelog, testkit <- invariants
+//! record, plugin, journal, store, gatelog, testkit <- invariants
 //! ```
 
 use std::path::Path;
@@ -35,6 +35,7 @@ const EDGES: [(&str, &[&str]); 9] = [
         &[
             "gatelog",
             "gatelog-journal",
+            "gatelog-plugin",
             "gatelog-record",
             "gatelog-store",
             "gatelog-testkit",

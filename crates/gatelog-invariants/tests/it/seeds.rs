@@ -13,6 +13,12 @@ use crate::mutation::{apply, edits};
 /// Mutations of each target in every run of the tests.
 const CASES: u32 = 2000;
 
+/// The same of those that open a journal several times.
+const CASES_OF_JOURNALS: u32 = 200;
+
+/// Targets that do.
+const JOURNALS: [&str; 4] = ["frame", "position", "recovery", "senders"];
+
 /// The seeds of a target, in the order of their names.
 fn seeds(target: &str) -> Vec<Vec<u8>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds");
@@ -40,7 +46,11 @@ fn mutations_of_the_seeds_keep_the_invariants() {
         let seeds = seeds(target);
         let mutant = (any::<Index>(), any::<Index>(), edits());
         let config = ProptestConfig {
-            cases: CASES,
+            cases: if JOURNALS.contains(target) {
+                CASES_OF_JOURNALS
+            } else {
+                CASES
+            },
             failure_persistence: None,
             ..ProptestConfig::default()
         };

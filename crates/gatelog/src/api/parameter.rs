@@ -1,4 +1,4 @@
-//! The parameters of `GET /query`, read into a question for a store.
+//! The parameters of `GET /query`, read into a question for a store. Open to the fuzz targets only.
 
 use std::str::FromStr;
 
@@ -28,17 +28,18 @@ const SORTABLE: [Field; 10] = [
 
 /// What was asked, and how it is to be shown.
 #[derive(Debug, PartialEq)]
-pub(super) struct Parameters {
-    pub(super) query: Query,
+pub struct Parameters {
+    /// The question for the store.
+    pub query: Query,
     /// Every key of the record, not only the columns of the seed's table.
-    pub(super) all_fields: bool,
+    pub all_fields: bool,
 }
 
 /// Reads a query string.
 ///
 /// # Errors
 /// What is wrong, naming the parameter and what is allowed; the asker mends it.
-pub(super) fn read(query_string: &str) -> Result<Parameters, String> {
+pub fn read(query_string: &str) -> Result<Parameters, String> {
     let mut parameters = Parameters {
         query: Query::default(),
         all_fields: false,

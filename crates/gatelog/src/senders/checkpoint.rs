@@ -63,25 +63,8 @@ pub(super) fn write(
     fs::create_dir_all(&dir)?;
     let beside = dir.join("checkpoint.new");
     failpoint::disk("senders.checkpoint_write")?;
-    let mut out = Output {
-        file: File::create(&beside)?,
-        buffer: Vec::new(),
-        checksum: 0,
-        bytes: 0,
-    };
-    out.buffer.extend_from_slice(MAGIC);
-    out.buffer.extend_from_slice(&VERSION.to_le_bytes());
-    out.buffer.extend_from_slice(journal.id().as_bytes());
-    out.buffer.extend_from_slice(&position.get().to_le_bytes());
-    let forgetful = senders.forgetful.load(Ordering::Relaxed);
-    out.buffer.push(forgetful.into());
-    for shelf in [&senders.workers, &senders.keys] {
-        write_shelf(shelf, journal, &mut out)?;
-    }
-    out.buffer.push(form::END);
-    out.write_out()?;
-    out.buffer.extend_from_slice(&out.checksum.to_le_bytes());
-    out.write_out()?;
+    let mut out = Output::new(File::create(&beside)?);
+    write_to(&mut out, senders, journal, position)?;
     failpoint::pass("senders.checkpoint_written");
     out.file.sync_all()?;
     failpoint::pass("senders.checkpoint_synced");
@@ -91,15 +74,46 @@ pub(super) fn write(
     Ok(out.bytes)
 }
 
+/// Writes all of a checkpoint.
+pub(super) fn write_to<W: Write>(
+    out: &mut Output<W>,
+    senders: &Senders,
+    journal: &Journal,
+    position: Position,
+) -> io::Result<()> {
+    out.buffer.extend_from_slice(MAGIC);
+    out.buffer.extend_from_slice(&VERSION.to_le_bytes());
+    out.buffer.extend_from_slice(journal.id().as_bytes());
+    out.buffer.extend_from_slice(&position.get().to_le_bytes());
+    let forgetful = senders.forgetful.load(Ordering::Relaxed);
+    out.buffer.push(forgetful.into());
+    for shelf in [&senders.workers, &senders.keys] {
+        write_shelf(shelf, journal, out)?;
+    }
+    out.buffer.push(form::END);
+    out.write_out()?;
+    out.buffer.extend_from_slice(&out.checksum.to_le_bytes());
+    out.write_out()
+}
+
 /// A file that is written in large pieces, and the checksum of what was written.
-struct Output {
-    file: File,
+pub(super) struct Output<W> {
+    pub(super) file: W,
     buffer: Vec<u8>,
     checksum: u32,
     bytes: u64,
 }
 
-impl Output {
+impl<W: Write> Output<W> {
+    pub(super) fn new(file: W) -> Self {
+        Self {
+            file,
+            buffer: Vec::new(),
+            checksum: 0,
+            bytes: 0,
+        }
+    }
+
     fn write_out(&mut self) -> io::Result<()> {
         self.checksum = crc32c::crc32c_append(self.checksum, &self.buffer);
         self.bytes += self.buffer.len() as u64;
@@ -109,7 +123,7 @@ impl Output {
     }
 }
 
-fn write_shelf(shelf: &Shelf, journal: &Journal, out: &mut Output) -> io::Result<()> {
+fn write_shelf<W: Write>(shelf: &Shelf, journal: &Journal, out: &mut Output<W>) -> io::Result<()> {
     let now = Moment::now();
     for stream in shelf.all() {
         let Some(stream) = stream.upgrade() else {
@@ -159,6 +173,18 @@ pub(super) fn read(
         io::ErrorKind::NotFound => Unusable::Missing,
         _ => Unusable::Io(error),
     })?;
+    read_from(&bytes, senders, journal)
+}
+
+/// Reads a checkpoint's bytes into `senders`, which is empty; answers its position.
+///
+/// # Errors
+/// [`Unusable`]; `senders` is as it was.
+pub(super) fn read_from(
+    bytes: &[u8],
+    senders: &Senders,
+    journal: &Journal,
+) -> Result<Position, Unusable> {
     let (content, checksum) = bytes.split_last_chunk::<4>().ok_or(Unusable::Damaged)?;
     if crc32c::crc32c(content) != u32::from_le_bytes(*checksum) {
         return Err(Unusable::Damaged);

@@ -13,9 +13,9 @@ const PASSWORD: &str = "sEcReT";
 pub fn check(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     shown(&text);
-    // A user's name ends at the first `:`; behind a `/` it would be none.
+    // A user's name ends at the first `:`; behind a `/` or, without an `@`, a `(` it would be none.
     let (user, rest) = text.split_once('\n').unwrap_or(("user", &text));
-    if !user.contains([':', '/']) {
+    if !user.contains([':', '/', '(']) {
         let dsn = format!("{user}:{PASSWORD}{rest}");
         let shown = shown(&dsn);
         let is_by_chance = user.contains(PASSWORD) || rest.contains(PASSWORD);

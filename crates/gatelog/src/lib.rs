@@ -24,6 +24,7 @@ pub mod output;
 
 // How those who read the journal are, what they lose, and when they try again.
 pub mod backoff;
+pub mod caught;
 pub mod health;
 pub mod loss;
 

@@ -1,8 +1,8 @@
 //! From the journal to a store: one thread for each store, each at its own pace.
 //!
 //! **Shape.** `open` tells how far the store has come; from there frames are read, decoded and
-//! written, and what the store has committed is released in the journal. After any error the store
-//! is opened again and reading goes on from the position that it answers.
+//! written, and what the store has committed is released in the journal. After any error, and after
+//! a panic, the store is opened again and reading goes on from the position that it answers.
 //!
 //! **Invariants.** Nothing is released that is not committed. What the store refuses is in its dead
 //! letter, durably, before the position behind it is committed; letters behind the position from
@@ -31,6 +31,7 @@ use tokio::sync::watch;
 use self::frames::Decoded;
 use self::letters::BatchLetters;
 use crate::backoff::Backoff;
+use crate::caught::caught_async;
 use crate::dead_letter::{DeadLetter, Kept};
 use crate::health::Health;
 use crate::loss::Losses;
@@ -177,7 +178,12 @@ impl Writer {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             let before = self.store.committed();
-            match self.write_until_it_fails().await {
+            let end = caught_async(self.write_until_it_fails()).await;
+            let end = end.unwrap_or_else(|panic| {
+                self.health.busy(false);
+                End::Failed(panic)
+            });
+            match end {
                 End::Stopped => return,
                 End::Failed(error) => {
                     self.errors.increment(1);

@@ -19,6 +19,8 @@ mod on_disk;
 #[cfg(test)]
 mod outputs;
 #[cfg(test)]
+mod pipeline;
+#[cfg(test)]
 mod query;
 #[cfg(test)]
 mod restored;

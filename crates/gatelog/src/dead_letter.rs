@@ -10,16 +10,27 @@
 //! dead-letter/mysql.frames           frames of the journal that mysql's reader could not decode
 //! ```
 //!
-//! A line is a record in gatelog's wire form with five keys more: `dead_letter_reason`,
-//! `dead_letter_time`, `dead_letter_store` (or `dead_letter_output`), `dead_letter_journal` and
-//! `dead_letter_position`. `POST /ingest` takes the lines back as they are, as it passes over keys
-//! it does not know. A line of `.frames` has these keys, the number of the frame's records and its
-//! bytes as base64.
+//! A line is a record in gatelog's wire form with these keys more: `dead_letter_reason`,
+//! `dead_letter_time`, `dead_letter_store` (or `dead_letter_output`), `dead_letter_journal`,
+//! `dead_letter_position` and, of an output, `dead_letter_record`: its number in its frame, from 1.
+//! `POST /ingest` takes the lines back as they are, as it passes over keys it does not know.
+//!
+//! **Frames.** A frame whose checksum is right and whose records cannot be decoded was not damaged:
+//! a newer gatelog has written it, or one of the two versions is wrong. Most likely somebody has gone
+//! back to an older version while records waited in the journal. A line of `.frames` has the keys
+//! above, how many records the frame has by its head (`records`), and its bytes as base64 (`frame`).
+//! It is no record, so `/ingest` does not take it, and no command reads it: the gatelog that could
+//! would not have put it aside. What an operator does with it: keep the file; `dead_letter_reason`
+//! says what could not be read, for instance another version of the form. `jq -r .frame | base64 -d`
+//! gives the bytes, for a program with the `gatelog-record` of the version that has written them
+//! (`wire::read_batch`), which can write them as JSON for `/ingest`. The same frame is set aside by
+//! each reader that comes by, so only one reader's file is to be sent again, unless stores differ.
+//!
 //!
 //! **Invariants.** Each letter is there once, if its reader keeps its position with what it stores.
-//! A letter is on stable storage before the position behind it is committed, and carries that
-//! position: after a crash the reader [cuts](DeadLetter::cut_behind) the letters behind the position
-//! from which it goes on, as it will give them again.
+//! A letter is on stable storage before the place behind it is committed, and carries that place:
+//! after a crash the reader [cuts](DeadLetter::cut_behind) the letters behind the place from which it
+//! goes on, as it will give them again.
 //!
 //! **Limits.** `max_bytes` for all files together, however they came there; beyond it letters are
 //! dropped, which [`Kept`] tells. Files that are removed make room within [`room::RECOUNT`].
@@ -36,13 +47,13 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use gatelog_journal::Position;
 use gatelog_record::Timestamp;
 
 use self::letter_file::LetterFile;
 use self::line::Origin;
 pub use self::line::{Letter, UnreadableFrame};
 use self::room::Room;
+use crate::place::Place;
 
 /// The dead letters of all readers, below one cap.
 #[derive(Clone, Debug)]
@@ -111,7 +122,7 @@ pub struct DeadLetter {
 }
 
 impl DeadLetter {
-    /// Appends letters, durably, as far as there is room. Their positions do not decrease, also
+    /// Appends letters, durably, as far as there is room. Their places do not decrease, also
     /// not from call to call.
     ///
     /// # Errors
@@ -123,7 +134,7 @@ impl DeadLetter {
     ) -> io::Result<Kept> {
         let lines = letters.map(|letter| {
             let write = move |out: &mut String| self.origin.write_letter(&letter, now, out);
-            (letter.position.get(), write)
+            (letter.place, write)
         });
         self.records.append(lines)
     }
@@ -138,21 +149,20 @@ impl DeadLetter {
         now: Timestamp,
     ) -> io::Result<Kept> {
         let lines = frames.map(|frame| {
-            let position = frame.position.get();
             let write = move |out: &mut String| self.origin.write_frame(frame, now, out);
-            (position, write)
+            (Place::behind(frame.position), write)
         });
         self.frames.append(lines)
     }
 
-    /// Cuts the letters of this journal behind `position`, from which the reader goes on, and a
+    /// Cuts the letters of this journal behind `place`, from which the reader goes on, and a
     /// last line that a crash left unfinished. Costs nothing when there can be none.
     ///
     /// # Errors
     /// The system's: the reader must not go on before it has succeeded.
-    pub fn cut_behind(&self, position: Position) -> io::Result<()> {
+    pub fn cut_behind(&self, place: Place) -> io::Result<()> {
         for file in [&self.records, &self.frames] {
-            file.cut_behind(&self.origin.journal, position.get())?;
+            file.cut_behind(&self.origin.journal, place)?;
         }
         Ok(())
     }

@@ -7,26 +7,31 @@
 //!
 //! ```text
 //! journal ─► thread ─► Output::deliver ─► Tail ─► position, durable within a second
-//!               refused ─► dead letter    ▲
+//!               refused ─► dead letter    ▲        and place, in outputs/NAME.progress
 //! journal ─► watcher: over max_backlog ───┘─► dead letter
 //! ```
 //!
-//! **Invariants.** A position is passed when all before it is confirmed by the receiver, or is in
+//! **Invariants.** A place is passed when all before it is confirmed by the receiver, or is in
 //! the dead letter, durably, or is dropped and counted. Records are delivered in order, one batch
-//! at a time, each at least once: again only what was confirmed in the second before a crash, and
-//! what was under way when it was given up.
+//! at a time, each at least once: again only what was under way when it was given up, and, if the
+//! machine went down, what was confirmed in the second before.
 //!
 //! **Limits.** Memory: one chunk of the journal for each output. An output's [`MaxBacklog`] bounds
 //! what it holds of the journal, to within the tick of the watcher.
+//!
+//! **Failure.** A panic of an output, or of a thread here, is an error as others: it is told, and the
+//! thread goes on from what is passed, after a pause.
 //!
 //! [`MaxBacklog`]: crate::output::MaxBacklog
 
 mod courier;
 mod progress;
+mod progress_file;
 mod tail;
 mod watcher;
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -34,7 +39,9 @@ use gatelog_journal::Journal;
 use tokio::sync::watch;
 
 use self::courier::Courier;
+use self::progress_file::ProgressFile;
 use self::tail::Tail;
+use self::watcher::Watcher;
 use crate::dead_letter::DeadLetters;
 use crate::health::Health;
 use crate::output::{Output, Settings};
@@ -51,7 +58,8 @@ pub struct Registered {
 pub struct Outputs {
     /// How each of them is, for `/ready`.
     pub states: Vec<OutputState>,
-    threads: Vec<JoinHandle<()>>,
+    couriers: Vec<JoinHandle<()>>,
+    watcher: Watcher,
 }
 
 /// How an output is.
@@ -83,7 +91,8 @@ pub fn reader_name(output: &str) -> String {
 
 impl Outputs {
     /// Registers the reader of each output. However much may wait for an output, it holds at most
-    /// half of the journal's cap, `journal_max_bytes`: only stores may hold more.
+    /// half of the journal's cap, `journal_max_bytes`: only stores may hold more. Files of their own are
+    /// below `data_dir`; those of outputs that are not among these are removed.
     ///
     /// # Errors
     /// The journal's, for the position files.
@@ -91,22 +100,32 @@ impl Outputs {
         outputs: Vec<(Arc<dyn Output>, Settings)>,
         journal: &Journal,
         journal_max_bytes: u64,
+        data_dir: &Path,
         dead_letters: &DeadLetters,
         telemetry: &Telemetry,
     ) -> gatelog_journal::Result<Registered> {
+        let dir = progress_file::dir(data_dir);
+        let readers: Vec<_> = outputs
+            .iter()
+            .map(|(output, _)| reader_name(output.name()))
+            .collect();
+        let readers: Vec<_> = readers.iter().map(String::as_str).collect();
+        if let Err(error) = progress_file::keep_only(&dir, &readers) {
+            tracing::warn!(%error, "what outputs that are no longer configured have left cannot be removed");
+        }
         let couriers = outputs.into_iter().map(|(output, mut settings)| {
             let max_bytes = &mut settings.max_backlog.bytes;
             *max_bytes = (*max_bytes).min(journal_max_bytes / 2);
             let reader = reader_name(output.name());
             let dead_letter = dead_letters.of_output(output.name(), &reader);
-            let health = Arc::new(Health::new("output", output.name()));
+            let progress = ProgressFile::open(&dir, &reader, journal);
             let tail = Tail::register(
                 &reader,
                 output,
                 &settings,
                 journal,
                 dead_letter,
-                health,
+                progress,
                 telemetry,
             )?;
             Ok(Courier::new(Arc::new(tail), settings, telemetry))
@@ -119,11 +138,13 @@ impl Outputs {
 
     /// Waits for the threads to end, which they do some time after `stop` turns true.
     pub fn join(self) {
-        for thread in self.threads {
-            if thread.join().is_err() {
+        for courier in self.couriers {
+            if courier.join().is_err() {
                 tracing::error!("an output's thread ended in a panic");
             }
         }
+        // It is needed while they end, and makes durable what they have confirmed.
+        self.watcher.join();
     }
 }
 
@@ -149,14 +170,17 @@ impl Registered {
             health: Arc::clone(tail.health()),
         });
         let states = states.collect();
-        let mut threads = Vec::new();
-        if !tails.is_empty() {
-            threads.push(watcher::start(tails, stop.subscribe())?);
+        for tail in &tails {
+            tail.begin();
         }
-        for courier in self.couriers {
-            threads.push(courier.start(stop.subscribe())?);
-        }
-        Ok(Outputs { states, threads })
+        let watcher = Watcher::start(tails)?;
+        let couriers = self.couriers.into_iter();
+        let couriers = couriers.map(|courier| courier.start(stop.subscribe()));
+        Ok(Outputs {
+            states,
+            couriers: couriers.collect::<io::Result<_>>()?,
+            watcher,
+        })
     }
 }
 

@@ -22,11 +22,12 @@ pub mod pipeline;
 pub mod forwarder;
 pub mod output;
 
-// How those who read the journal are, what they lose, and when they try again.
+// How those who read the journal are, how far, what they lose, and when they try again.
 pub mod backoff;
 pub mod caught;
 pub mod health;
 pub mod loss;
+pub mod place;
 
 // What people and programs ask.
 pub mod api;
@@ -37,8 +38,8 @@ pub mod service;
 pub mod shutdown;
 pub mod telemetry;
 
-/// The places where a test ends the process ([`gatelog_failpoint`]), besides those of the journal and
-/// of the stores.
+/// The places where a test ends the process ([`gatelog_failpoint`]), besides those of the journal, of
+/// the stores and of [`senders::FAILPOINTS`].
 pub const FAILPOINTS: &[&str] = &[
     "dead_letter.rotated",
     "dead_letter.frames_kept", // the store has not seen the batch
@@ -47,7 +48,16 @@ pub const FAILPOINTS: &[&str] = &[
     "output.delivered", // not confirmed
     "output.letter_written",
     "output.shed", // letters are written, nothing is passed
+    "output.progress_write",
+    "output.progress_written", // not synced
+    "output.progress_sync",
+    "output.progress_synced",
 ];
 
 /// Those of [`FAILPOINTS`] at which the disk can refuse; the others are only passed.
-pub const DISK_FAILPOINTS: &[&str] = &["dead_letter.write", "dead_letter.sync"];
+pub const DISK_FAILPOINTS: &[&str] = &[
+    "dead_letter.write",
+    "dead_letter.sync",
+    "output.progress_write",
+    "output.progress_sync",
+];

@@ -23,6 +23,7 @@ pub struct Losses {
     unreadable_frames: Counter,
     dropped_full: Counter,
     dropped_unwritable: Counter,
+    dropped_unreadable: Counter,
     /// Unreadable frames before it have been counted: frames are read again after a failure.
     counted: Position,
     /// Damage before it has been told.
@@ -39,6 +40,8 @@ pub enum Dropped {
     Full,
     /// It could not be written, for too long.
     Unwritable,
+    /// They could not be read, for too long.
+    Unreadable,
 }
 
 impl Losses {
@@ -55,6 +58,7 @@ impl Losses {
                 .counter_of("gatelog_frames_unreadable_total", &[("reader", reader)]),
             dropped_full: dropped("full"),
             dropped_unwritable: dropped("unwritable"),
+            dropped_unreadable: dropped("unreadable"),
             counted: Position::START,
             damaged: Position::START,
             told: None,
@@ -139,6 +143,7 @@ impl Losses {
                 &self.dropped_unwritable,
                 "the dead letter cannot be written",
             ),
+            Dropped::Unreadable => (&self.dropped_unreadable, "the journal cannot be read"),
         };
         counter.increment(records);
         self.health

@@ -35,6 +35,7 @@ use crate::caught::caught_async;
 use crate::dead_letter::{DeadLetter, Kept};
 use crate::health::Health;
 use crate::loss::Losses;
+use crate::place::Place;
 use crate::telemetry::Telemetry;
 
 /// Bytes of frames that are written to a store at once.
@@ -269,7 +270,7 @@ impl Writer {
         self.was_open = true;
         self.uncommitted.clear();
         let from = self.reader.position();
-        let cut = self.dead_letter.cut_behind(from);
+        let cut = self.dead_letter.cut_behind(Place::behind(from));
         cut.map_err(|error| format!("the dead letter cannot be read: {error}"))?;
         Ok(position)
     }

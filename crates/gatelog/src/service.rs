@@ -183,9 +183,7 @@ pub async fn start_with_outputs(
         .reader(senders::READER, Start::Oldest)
         .map_err(StartError::Journal)?;
     // Nothing is released before all readers are registered.
-    let max_bytes = config.journal.max_bytes.as_u64();
-    let outputs = Outputs::register(outputs, &journal, max_bytes, &dead_letters, &telemetry)
-        .map_err(StartError::Journal)?;
+    let outputs = register_outputs(config, outputs, &journal, &dead_letters, &telemetry)?;
     forget_other_readers(&journal, &stores, &outputs);
     let pipelines = start_pipelines(&stores, &journal, &dead_letters, &telemetry, &stop_stores)?;
     let outputs = outputs.start(&stop_stores);
@@ -265,6 +263,19 @@ fn open_dead_letters(config: &Config, journal: &Journal) -> Result<DeadLetters, 
     let max_bytes = config.dead_letter.max_bytes.as_u64();
     DeadLetters::open(&config.data_dir, max_bytes, &journal.id().to_string())
         .map_err(io("open the directory of the dead letters"))
+}
+
+fn register_outputs(
+    config: &Config,
+    outputs: Vec<(Arc<dyn Output>, output::Settings)>,
+    journal: &Journal,
+    dead_letters: &DeadLetters,
+    telemetry: &Telemetry,
+) -> Result<Registered, StartError> {
+    let max_bytes = config.journal.max_bytes.as_u64();
+    let dir = &config.data_dir;
+    Outputs::register(outputs, journal, max_bytes, dir, dead_letters, telemetry)
+        .map_err(StartError::Journal)
 }
 
 /// Lets go of what readers hold that are no longer in the configuration.

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::room::{Room, Used};
 use super::{Kept, cut, line};
+use crate::place::Place;
 
 /// Bytes after which a file is renamed and a new one begun.
 const FILE_BYTES: u64 = 64 << 20;
@@ -28,8 +29,8 @@ pub(super) struct LetterFile {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The greatest position of a line, once the end of the file is known.
-    last: Option<u64>,
+    /// The last place of a line, once the end of the file is known.
+    last: Option<Place>,
     /// The length to which the file has to be cut before anything is appended.
     repair: Option<u64>,
 }
@@ -50,15 +51,15 @@ impl LetterFile {
         Self { file_bytes, ..self }
     }
 
-    /// Appends lines with their positions, as far as there is room.
+    /// Appends lines with their places, as far as there is room.
     pub(super) fn append<W: FnOnce(&mut String)>(
         &self,
-        lines: impl Iterator<Item = (u64, W)>,
+        lines: impl Iterator<Item = (Place, W)>,
     ) -> io::Result<Kept> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let mut used = self.room.used();
         let (mut text, mut answer, mut last) = (String::new(), Kept::default(), state.last);
-        for (position, write) in lines {
+        for (place, write) in lines {
             if answer.dropped > 0 {
                 answer.dropped += 1;
                 continue;
@@ -67,7 +68,7 @@ impl LetterFile {
             write(&mut text);
             if self.room.fits(&mut used, text.len())? {
                 answer.kept += 1;
-                last = last.max(Some(position));
+                last = last.max(Some(place));
             } else {
                 text.truncate(before);
                 answer.dropped += 1;
@@ -124,10 +125,10 @@ impl LetterFile {
         Ok(())
     }
 
-    /// Cuts letters of this journal behind this position, and an unfinished last line.
-    pub(super) fn cut_behind(&self, journal: &str, position: u64) -> io::Result<()> {
+    /// Cuts letters of this journal behind this place, and an unfinished last line.
+    pub(super) fn cut_behind(&self, journal: &str, place: Place) -> io::Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.repair.is_none() && state.last.is_some_and(|last| last <= position) {
+        if state.repair.is_none() && state.last.is_some_and(|last| last <= place) {
             return Ok(());
         }
         let mut used = self.room.used();
@@ -135,7 +136,7 @@ impl LetterFile {
         let (mut number, mut letters, mut torn_bytes) = (None, 0, 0);
         loop {
             let path = self.path(number);
-            let cut = match cut::cut_end(&path, |line| line::is_behind(line, journal, position)) {
+            let cut = match cut::cut_end(&path, |line| line::is_behind(line, journal, place)) {
                 Ok(cut) => cut,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => cut::Cut::default(),
                 Err(error) => return Err(error),
@@ -156,7 +157,7 @@ impl LetterFile {
         }
         drop(used);
         *state = State {
-            last: Some(position),
+            last: Some(place),
             repair: None,
         };
         if letters > 0 || torn_bytes > 0 {

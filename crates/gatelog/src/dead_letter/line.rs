@@ -9,6 +9,8 @@ use gatelog_journal::Position;
 use gatelog_record::{AccessRecord, Timestamp, json};
 use serde::Deserialize;
 
+use crate::place::Place;
+
 /// A record for the dead letter.
 #[derive(Clone, Copy, Debug)]
 pub struct Letter<'r, 'a> {
@@ -16,8 +18,8 @@ pub struct Letter<'r, 'a> {
     pub record: &'r AccessRecord<'a>,
     /// Why it is not passed on, without the record's contents.
     pub reason: &'r str,
-    /// The journal position behind what is committed with it.
-    pub position: Position,
+    /// The place behind what is committed with it.
+    pub place: Place,
 }
 
 /// A frame whose checksum is right and whose records cannot be decoded.
@@ -48,7 +50,7 @@ impl Origin {
         // Behind the record's keys, of which there is at least one.
         out.pop();
         out.push(',');
-        self.write_keys(letter.reason, letter.position, now, out);
+        self.write_keys(letter.reason, letter.place, now, out);
         out.push_str("}\n");
     }
 
@@ -59,14 +61,14 @@ impl Origin {
         out: &mut String,
     ) {
         out.push('{');
-        self.write_keys(&frame.reason, frame.position, now, out);
+        self.write_keys(&frame.reason, Place::behind(frame.position), now, out);
         // Writing to a text does not fail.
         let _written = write!(out, ",\"records\":{},\"frame\":\"", frame.records).is_ok();
         STANDARD.encode_string(frame.payload, out);
         out.push_str("\"}\n");
     }
 
-    fn write_keys(&self, reason: &str, position: Position, now: Timestamp, out: &mut String) {
+    fn write_keys(&self, reason: &str, place: Place, now: Timestamp, out: &mut String) {
         out.push_str("\"dead_letter_reason\":");
         json::write_text(reason, out);
         out.push_str(",\"dead_letter_time\":");
@@ -75,21 +77,34 @@ impl Origin {
         json::write_text(&self.name, out);
         out.push_str(",\"dead_letter_journal\":");
         json::write_text(&self.journal, out);
+        let position = place.frame_end();
         let _written = write!(out, ",\"dead_letter_position\":{position}").is_ok();
+        if let Some(records) = place.records() {
+            let _written = write!(out, ",\"dead_letter_record\":{records}").is_ok();
+        }
     }
 }
 
 /// Where a line comes from.
 #[derive(Deserialize)]
 struct Mark {
-    dead_letter_journal: String,
-    dead_letter_position: u64,
+    #[serde(rename = "dead_letter_journal")]
+    journal: String,
+    #[serde(rename = "dead_letter_position")]
+    position: u64,
+    #[serde(rename = "dead_letter_record")]
+    record: Option<u32>,
 }
 
-/// Whether a line is a letter of this journal behind this position. What is no letter, or was
-/// written without these keys, is not.
-pub(super) fn is_behind(line: &[u8], journal: &str, position: u64) -> bool {
+/// Whether a line is a letter of this journal behind this place. What is no letter, or was written
+/// without these keys, is not.
+pub(super) fn is_behind(line: &[u8], journal: &str, place: Place) -> bool {
     serde_json::from_slice(line).is_ok_and(|mark: Mark| {
-        mark.dead_letter_journal == journal && mark.dead_letter_position > position
+        let position = Position::new(mark.position);
+        let of = match mark.record {
+            Some(records) => Place::within(position, records),
+            None => Place::behind(position),
+        };
+        mark.journal == journal && of > place
     })
 }

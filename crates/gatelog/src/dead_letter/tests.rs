@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gatelog_journal::Position;
 use gatelog_record::{AccessRecord, json, standard};
 
 use super::*;
@@ -11,7 +12,7 @@ fn letter<'r, 'a>(record: &'r AccessRecord<'a>, position: u64) -> Letter<'r, 'a>
     Letter {
         record,
         reason: "too \"odd\"",
-        position: Position::new(position),
+        place: Place::behind(Position::new(position)),
     }
 }
 
@@ -132,7 +133,10 @@ fn a_frame_comes_back_from_its_line() {
         (&line["records"], &line["dead_letter_position"]),
         (&3.into(), &5.into())
     );
-    fixture.letter.cut_behind(Position::new(4)).unwrap();
+    fixture
+        .letter
+        .cut_behind(Place::behind(Position::new(4)))
+        .unwrap();
     assert_eq!(fixture.bytes_on_disk(), 0);
 }
 
@@ -175,7 +179,10 @@ fn letters_behind_the_position_are_cut_through_all_files() {
     assert!(files > 5, "{files} files");
     assert!(fixture.path("mysql.000001.ndjson").exists());
     let fixture = fixture.restart();
-    fixture.letter.cut_behind(Position::new(17)).unwrap();
+    fixture
+        .letter
+        .cut_behind(Place::behind(Position::new(17)))
+        .unwrap();
     assert_eq!(fixture.positions(), (1..=17).collect::<Vec<_>>());
     assert_eq!(fixture.letters.used_bytes(), fixture.bytes_on_disk());
     for position in 18..=40 {
@@ -183,11 +190,20 @@ fn letters_behind_the_position_are_cut_through_all_files() {
     }
     assert_eq!(fixture.positions(), (1..=40).collect::<Vec<_>>());
     // Known to be right: nothing is looked at.
-    fixture.letter.cut_behind(Position::new(40)).unwrap();
-    fixture.letter.cut_behind(Position::new(39)).unwrap();
+    fixture
+        .letter
+        .cut_behind(Place::behind(Position::new(40)))
+        .unwrap();
+    fixture
+        .letter
+        .cut_behind(Place::behind(Position::new(39)))
+        .unwrap();
     assert_eq!(fixture.positions(), (1..=39).collect::<Vec<_>>());
     let fixture = fixture.restart();
-    fixture.letter.cut_behind(Position::START).unwrap();
+    fixture
+        .letter
+        .cut_behind(Place::behind(Position::START))
+        .unwrap();
     assert_eq!(fixture.bytes_on_disk(), 0);
 }
 
@@ -200,6 +216,29 @@ fn an_unfinished_line_is_cut_and_lines_of_others_are_not() {
     text.push_str("{\"dead_letter_journal\":\"elsewhere\",\"dead_letter_position\":9}\n");
     fs::write(&path, text.clone() + "{\"start_time\":\"2026").unwrap();
     let fixture = fixture.restart();
-    fixture.letter.cut_behind(Position::START).unwrap();
+    fixture
+        .letter
+        .cut_behind(Place::behind(Position::START))
+        .unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
+}
+
+#[test]
+fn of_a_frame_that_is_done_in_part_only_the_other_letters_are_cut() {
+    let fixture = Fixture::new(u64::MAX);
+    let places = [(1, 3), (2, 1), (2, 3), (2, 4), (5, 1)];
+    let of = |(position, record)| Letter {
+        place: Place::within(Position::new(position), record),
+        ..letter(&fixture.record, 0)
+    };
+    let kept = fixture.letter.keep(places.into_iter().map(of), NOW);
+    assert_eq!(kept.unwrap().kept, 5);
+    for (place, left) in [
+        (Place::within(Position::new(2), 4), 4),
+        (Place::within(Position::new(2), 2), 2),
+        (Place::behind(Position::new(1)), 1),
+    ] {
+        fixture.letter.cut_behind(place).unwrap();
+        assert_eq!(fixture.positions().len(), left, "{place:?}");
+    }
 }

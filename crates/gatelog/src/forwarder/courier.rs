@@ -4,20 +4,21 @@
 //! that the receiver asks for, until [`Settings::max_retry_time`] or until the watcher has taken
 //! its records away; then the delivery is given up, also in the middle of it. Records that are
 //! refused are put aside and their neighbours go on. If the dead letter cannot be written, they
-//! wait for that.
+//! wait for that. After a panic, too, it goes on from what is confirmed.
 
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use gatelog_journal::{Cursor, Position, Read};
+use gatelog_journal::{Cursor, Read};
 use metrics::Counter;
 use tokio::sync::watch;
 
-use super::progress::Wanted;
+use super::progress::{Passed, Wanted};
 use super::tail::Tail;
 use crate::backoff::Backoff;
+use crate::caught::caught_async;
 use crate::output::{Settings, Undelivered};
 use crate::telemetry::Telemetry;
 
@@ -38,6 +39,8 @@ pub(super) struct Courier {
     tail: Arc<Tail>,
     settings: Settings,
     cursor: Cursor,
+    /// It is not known that all before the cursor is done with: go back to what is.
+    astray: bool,
     /// Bytes of a record in the journal, as last seen.
     record_bytes: u64,
     delivered: Counter,
@@ -63,6 +66,7 @@ impl Courier {
             errors: counter("gatelog_output_errors_total"),
             tail,
             settings,
+            astray: true,
             record_bytes: 1024,
         }
     }
@@ -98,10 +102,11 @@ impl Courier {
         let mut disk = Backoff::new(DISK_PAUSE.0, DISK_PAUSE.1);
         let mut failing = false;
         loop {
-            let went = match self.tail.cut_letters() {
-                Ok(()) => self.forward(&mut stop).await,
-                Err(error) => Err(format!("the dead letter cannot be read: {error}")),
-            };
+            let went = caught_async(self.step(&mut stop)).await;
+            let went = went.unwrap_or_else(|panic| {
+                self.tail.health().busy(false);
+                Err(panic)
+            });
             match went {
                 Err(error) => {
                     failing = true;
@@ -124,6 +129,13 @@ impl Courier {
                 }
             }
         }
+    }
+
+    /// Does what there is to do before it waits for more.
+    async fn step(&mut self, stop: &mut watch::Receiver<bool>) -> Result<Went, String> {
+        let cut = self.tail.cut_letters();
+        cut.map_err(|error| format!("the dead letter cannot be read: {error}"))?;
+        self.forward(stop).await
     }
 
     /// Waits until there is something to deliver, and then for a batch to grow.
@@ -155,21 +167,25 @@ impl Courier {
 
     /// Reads and delivers the next chunk.
     async fn forward(&mut self, stop: &mut watch::Receiver<bool>) -> Result<Went, String> {
-        let passed = self.tail.passed();
-        if self.cursor.position() < passed {
+        let passed = self.tail.passed().position;
+        if self.astray || self.cursor.position() < passed {
             let sought = self.cursor.seek(passed);
             sought.map_err(|error| error.to_string())?;
         }
+        // Until it is done with what it reads.
+        self.astray = true;
         let begin = self.cursor.position();
         let read = self.cursor.read(CHUNK_BYTES);
         let chunk = match read.map_err(|error| error.to_string())? {
             Read::Chunk(chunk) => chunk,
             Read::Damaged(damage) => {
                 self.tail.pass_damage(&damage);
+                self.astray = false;
                 return Ok(Went::On);
             }
             Read::Nothing => {
                 self.tail.health().set_opened();
+                self.astray = false;
                 return Ok(Went::Idle);
             }
         };
@@ -187,12 +203,7 @@ impl Courier {
             chunk: &wanted,
         };
         let done = delivery.all(stop).await;
-        drop(wanted);
-        if done.is_err() || matches!(done, Ok(Went::Stopped)) {
-            // From where it is confirmed.
-            let sought = self.cursor.seek(begin);
-            sought.map_err(|error| error.to_string())?;
-        }
+        self.astray = !matches!(done, Ok(Went::On));
         done
     }
 }
@@ -221,8 +232,8 @@ struct Delivery<'d, 'f> {
 enum Next {
     /// The next records, behind so many.
     Done(usize),
-    /// The same again, after this least pause.
-    Again(Option<Duration>),
+    /// Again, what is behind so many, after this least pause.
+    Later(usize, Option<Duration>),
     /// Nothing: the process ends.
     Stopped,
 }
@@ -253,7 +264,11 @@ impl Delivery<'_, '_> {
                     }
                     next = done;
                 }
-                Next::Again(after) => {
+                Next::Later(done, after) => {
+                    if done > next {
+                        (backoff, failing_since) = (self.backoff(), None);
+                    }
+                    next = done;
                     let pause = backoff.pause().max(after.unwrap_or_default());
                     if self.wait(next, pause, stop).await {
                         return Ok(Went::Stopped);
@@ -293,7 +308,7 @@ impl Delivery<'_, '_> {
         match answer {
             Ok(()) => {
                 health.set(None);
-                self.done(first, last, 0);
+                self.done(first, last);
                 Next::Done(last)
             }
             Err(Undelivered::Refused { reason }) => {
@@ -318,7 +333,7 @@ impl Delivery<'_, '_> {
                 self.errors.increment(1);
                 let since = *failing_since.get_or_insert_with(Instant::now);
                 let first_left = last.min(first + delivered);
-                self.done(first, first_left, 0);
+                self.done(first, first_left);
                 let too_long = self.settings.max_retry_time;
                 if too_long.is_some_and(|limit| since.elapsed() > limit) {
                     let reason = format!("max_retry_time: {reason}");
@@ -329,11 +344,7 @@ impl Delivery<'_, '_> {
                     return next;
                 }
                 health.set(Some(reason));
-                if delivered > 0 {
-                    Next::Done(first_left)
-                } else {
-                    Next::Again(after)
-                }
+                Next::Later(first_left, after)
             }
         }
     }
@@ -348,12 +359,15 @@ impl Delivery<'_, '_> {
         stop: &mut watch::Receiver<bool>,
     ) -> Next {
         let mut disk = Backoff::new(DISK_PAUSE.0, DISK_PAUSE.1);
-        while let Err(error) = self.tail.refuse(self.chunk, refused) {
-            self.tail.health().set(Some(cannot_keep(&error)));
+        let letters = loop {
+            match self.tail.refuse(self.chunk, last, refused) {
+                Ok(letters) => break letters,
+                Err(error) => self.tail.health().set(Some(cannot_keep(&error))),
+            }
             if self.wait(last - 1, disk.pause(), stop).await {
                 return Next::Stopped;
             }
-        }
+        };
         if let Some((_, reason)) = refused.first() {
             tracing::warn!(
                 output = self.tail.name(),
@@ -363,14 +377,15 @@ impl Delivery<'_, '_> {
                 "the output refuses records; they are in the dead letter, if there is room"
             );
         }
-        self.rejected.increment(refused.len() as u64);
-        self.done(first, last, refused.len());
+        self.rejected.increment(letters);
+        self.delivered
+            .increment((last - first - refused.len()) as u64);
         Next::Done(last)
     }
 
-    fn done(&self, first: usize, last: usize, refused: usize) {
+    fn done(&self, first: usize, last: usize) {
         if last > first {
-            self.delivered.increment((last - first - refused) as u64);
+            self.delivered.increment((last - first) as u64);
             self.tail.confirm(self.chunk, last);
         }
     }
@@ -378,9 +393,9 @@ impl Delivery<'_, '_> {
     /// Returns when the watcher has passed this record.
     async fn taken_away(&self, index: usize) {
         let mut news = self.tail.news();
-        let end = self.chunk.ends.get(index).copied();
-        let end = end.unwrap_or(Position::new(u64::MAX));
-        if news.wait_for(|passed| *passed >= end).await.is_err() {
+        let place = self.chunk.places.get(index);
+        let is_behind = |passed: &Passed| place.is_some_and(|place| passed.place >= *place);
+        if news.wait_for(is_behind).await.is_err() {
             std::future::pending::<()>().await;
         }
     }

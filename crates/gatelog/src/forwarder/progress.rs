@@ -6,18 +6,38 @@ use gatelog_record::AccessRecord;
 use crate::dead_letter::UnreadableFrame;
 use crate::output::Output;
 use crate::pipeline::frames::Decoded;
+use crate::place::Place;
+
+/// How far an output has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Passed {
+    /// Everything before it is done with.
+    pub(super) place: Place,
+    /// A position between frames at it or before it: what the journal need not keep.
+    pub(super) position: Position,
+}
+
+impl Passed {
+    /// Everything before a position.
+    pub(super) const fn behind(position: Position) -> Self {
+        Self {
+            place: Place::behind(position),
+            position,
+        }
+    }
+}
 
 /// The records of a chunk that an output wants.
 #[derive(Debug)]
 pub(super) struct Wanted<'f> {
     pub(super) records: Vec<AccessRecord<'f>>,
-    /// The position behind the frame of each record.
-    pub(super) ends: Vec<Position>,
+    /// The place behind each record.
+    pub(super) places: Vec<Place>,
     pub(super) unreadable: Vec<UnreadableFrame<'f>>,
     /// Where the chunk begins.
     begin: Position,
     /// The position behind the chunk.
-    pub(super) end: Position,
+    end: Position,
 }
 
 impl<'f> Wanted<'f> {
@@ -29,19 +49,25 @@ impl<'f> Wanted<'f> {
     ) -> Self {
         let decoded = Decoded::of(frames);
         let mut frames = decoded.ends.into_iter().peekable();
-        let (mut records, mut ends) = (Vec::new(), Vec::new());
+        // How many records the frames before have.
+        let mut before = 0;
+        let (mut records, mut places) = (Vec::new(), Vec::new());
         for (index, record) in decoded.records.into_iter().enumerate() {
-            while frames.next_if(|(count, _)| *count <= index).is_some() {}
+            while let Some((count, _)) = frames.next_if(|(count, _)| *count <= index) {
+                before = count;
+            }
             if let Some((_, frame_end)) = frames.peek()
                 && output.wants(&record)
             {
+                // All records of a frame are counted, so that it is right for other wishes, too.
+                let number = u32::try_from(index + 1 - before).unwrap_or(u32::MAX);
                 records.push(record);
-                ends.push(*frame_end);
+                places.push(Place::within(*frame_end, number));
             }
         }
         Self {
             records,
-            ends,
+            places,
             unreadable: decoded.unreadable,
             begin,
             end,
@@ -55,23 +81,27 @@ impl<'f> Wanted<'f> {
     }
 
     /// The first record behind `passed`.
-    pub(super) fn first_behind(&self, passed: Position) -> usize {
-        self.ends.partition_point(|end| *end <= passed)
+    pub(super) fn first_behind(&self, passed: Place) -> usize {
+        self.places.partition_point(|place| *place <= passed)
     }
 
-    /// The position that is passed when the first `count` records are done with, and how many of
-    /// these lie behind it.
-    pub(super) fn passed(&self, count: usize) -> (Position, usize) {
-        let passed = match self.ends.get(count) {
-            None => self.end,
-            // The frame of the next record is not done with; all before it is.
-            Some(next) => {
-                let before = self.ends.partition_point(|end| end < next);
-                let last = before.checked_sub(1).and_then(|last| self.ends.get(last));
-                last.copied().unwrap_or(self.begin)
-            }
+    /// What is passed when the first `count` records are done with.
+    pub(super) fn passed(&self, count: usize) -> Passed {
+        let Some(next) = self.places.get(count) else {
+            return Passed::behind(self.end);
         };
-        (passed, count - self.first_behind(passed).min(count))
+        // The frame of the next record is not done with; all before it is.
+        let frame_end = next.frame_end();
+        let before = self
+            .places
+            .partition_point(|place| place.frame_end() < frame_end);
+        let last = before.checked_sub(1).and_then(|last| self.places.get(last));
+        let records = next.records().unwrap_or(u32::MAX);
+        Passed {
+            // Up to the next record: those that are not wanted are done with.
+            place: Place::within(frame_end, records.saturating_sub(1)),
+            position: last.map_or(self.begin, |last| last.frame_end()),
+        }
     }
 }
 
@@ -81,19 +111,35 @@ mod tests {
 
     #[test]
     fn a_frame_is_passed_with_its_last_record() {
-        let position = Position::new;
+        let place = |(end, records)| Place::within(Position::new(end), records);
         let wanted = Wanted {
             records: Vec::new(),
-            ends: [10, 10, 20, 30, 30, 30].map(position).into(),
+            places: [(10, 1), (10, 2), (20, 1), (30, 1), (30, 4), (30, 5)]
+                .map(place)
+                .into(),
             unreadable: Vec::new(),
-            begin: position(5),
-            end: position(40),
+            begin: Position::new(5),
+            end: Position::new(40),
         };
-        let passed: Vec<_> = (0..=6).map(|count| wanted.passed(count)).collect();
-        let expected = [(5, 0), (5, 1), (10, 0), (20, 0), (20, 1), (20, 2), (40, 0)];
-        assert_eq!(passed, expected.map(|(at, behind)| (position(at), behind)));
-        assert_eq!(wanted.first_behind(position(10)), 2);
-        assert_eq!(wanted.first_behind(position(9)), 0);
-        assert_eq!(wanted.first_behind(position(40)), 6);
+        let passed: Vec<_> = (0..=5).map(|count| wanted.passed(count)).collect();
+        let expected = [
+            (5, (10, 0)),
+            (5, (10, 1)),
+            (10, (20, 0)),
+            (20, (30, 0)),
+            (20, (30, 3)),
+            (20, (30, 4)),
+        ];
+        let expected = expected.map(|(position, at)| Passed {
+            place: place(at),
+            position: Position::new(position),
+        });
+        assert_eq!(passed, expected);
+        assert_eq!(wanted.passed(6), Passed::behind(Position::new(40)));
+        for (count, passed) in passed.iter().enumerate() {
+            assert_eq!(wanted.first_behind(passed.place), count);
+        }
+        let first_behind = |position| wanted.first_behind(Place::behind(Position::new(position)));
+        assert_eq!([9, 10, 40].map(first_behind), [0, 2, 6]);
     }
 }

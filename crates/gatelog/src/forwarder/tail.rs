@@ -4,33 +4,31 @@
 //! records away where too much waits. What has been passed is told to
 //! the thread, so that it gives up a delivery of records that are no longer its business.
 //!
-//! **Invariants.** The position moves under the lock only, and only forward. Letters are durable
-//! before it moves past them.
+//! **Invariants.** What is passed moves under the lock only, and only forward. Letters are durable
+//! before it moves past them, and a record's letter is written and the record passed under the same
+//! lock, so that the thread and the watcher never both write one. Where whole frames are passed the
+//! journal keeps that; how much of one, [a file](ProgressFile) of the output's own.
+
+mod backlog;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use gatelog_journal::{Cursor, Damage, Journal, Position, Read, ReaderHandle};
+use gatelog_journal::{Cursor, Damage, Journal, Position, ReaderHandle};
 use metrics::Counter;
 use tokio::sync::watch;
 
-use super::progress::Wanted;
-use crate::dead_letter::{DeadLetter, Kept, Letter, UnreadableFrame};
+use super::progress::{Passed, Wanted};
+use super::progress_file::ProgressFile;
+use crate::dead_letter::{DeadLetter, Letter, UnreadableFrame};
 use crate::health::Health;
 use crate::intake;
-use crate::loss::{Dropped, Losses};
+use crate::loss::Losses;
 use crate::output::{MaxBacklog, Output, Settings};
 use crate::telemetry::Telemetry;
 
-/// The most bytes of frames that are taken away at once: others wait for the watcher, too.
-const SHED_BYTES: u64 = 1 << 20;
-
-/// For how long the backlog may stay over its limit because the dead letter cannot be written;
-/// then the oldest records are dropped: an output must not hold the journal to its cap.
-const UNWRITABLE: Duration = Duration::from_secs(10);
-
-/// The reason in the dead letter of records that waited too long or were too many.
-const OVER_BACKLOG: &str = "max_backlog: more waited for the output than may";
+/// How often the file is made durable: with the watcher's tick, within a second of a delivery.
+const SYNC_PERIOD: Duration = Duration::from_millis(600);
 
 /// What is behind one output.
 pub(super) struct Tail {
@@ -43,16 +41,17 @@ pub(super) struct Tail {
     /// Keeps what is not passed in the journal.
     handle: ReaderHandle,
     /// Everything before it is done with.
-    passed: watch::Sender<Position>,
+    passed: watch::Sender<Passed>,
+    /// Since when it has been known how long records wait.
+    since: Instant,
     state: Mutex<State>,
+    progress: Mutex<Progress>,
 }
 
 struct State {
     /// The watcher's way to what waits.
     cursor: Cursor,
     losses: Losses,
-    /// How many wanted records behind `passed` are done with: of a frame that is not as a whole.
-    done_behind: usize,
     /// Why the journal could not let go of what was passed last.
     refused: Option<String>,
     /// Frames before it that cannot be decoded have been put aside.
@@ -61,8 +60,15 @@ struct State {
     cut: bool,
     /// The watcher could not do its work.
     failing: bool,
-    /// Since when letters cannot be written for records over the limit.
-    unwritable_since: Option<Instant>,
+    /// Since when records over the limit cannot be put aside.
+    stuck_since: Option<Instant>,
+}
+
+struct Progress {
+    file: ProgressFile,
+    synced: Option<Instant>,
+    /// Why it could not be written last.
+    refused: Option<String>,
 }
 
 impl std::fmt::Debug for Tail {
@@ -75,39 +81,61 @@ impl std::fmt::Debug for Tail {
 }
 
 impl Tail {
-    /// Registers the output's reader with the journal.
+    /// Registers the output's reader with the journal. `progress` is the file, and what it says.
     pub(super) fn register(
         reader: &str,
         output: Arc<dyn Output>,
         settings: &Settings,
         journal: &Journal,
         dead_letter: DeadLetter,
-        health: Arc<Health>,
+        (file, kept): (ProgressFile, Option<Passed>),
         telemetry: &Telemetry,
     ) -> gatelog_journal::Result<Self> {
         let registered = journal.reader(reader, settings.start)?;
         let position = registered.position();
+        let mut passed = Passed::behind(position);
+        if let Some(kept) = kept.filter(|kept| kept.place > passed.place) {
+            passed = Passed {
+                position: position.max(kept.position),
+                ..kept
+            };
+        }
         let name = output.name();
+        let health = Arc::new(Health::new("output", name));
         Ok(Self {
             reader: reader.to_owned(),
             max_backlog: settings.max_backlog,
             dead_letter,
             backlog: telemetry.counter_of("gatelog_output_backlog_total", &[("output", name)]),
             handle: registered.handle(),
-            passed: watch::Sender::new(position),
+            passed: watch::Sender::new(passed),
+            since: Instant::now(),
             state: Mutex::new(State {
                 cursor: registered.cursor(),
                 losses: Losses::new(reader, Arc::clone(&health), telemetry),
-                done_behind: 0,
                 refused: None,
-                aside: position,
+                aside: passed.place.frame_end(),
                 cut: false,
                 failing: false,
-                unwritable_since: None,
+                stuck_since: None,
+            }),
+            progress: Mutex::new(Progress {
+                file,
+                synced: None,
+                refused: None,
             }),
             health,
             output,
         })
+    }
+
+    /// Releases what the file knows to be done with and the journal does not. Not before all readers
+    /// are registered.
+    pub(super) fn begin(&self) {
+        let position = self.passed().position;
+        if position > self.handle.released() {
+            self.release(&mut self.state(), position);
+        }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -126,27 +154,29 @@ impl Tail {
         &*self.output
     }
 
-    pub(super) fn passed(&self) -> Position {
+    pub(super) fn passed(&self) -> Passed {
         *self.passed.borrow()
     }
 
     /// How many records of a chunk are done with.
     pub(super) fn done(&self, chunk: &Wanted<'_>) -> usize {
-        let state = self.state();
-        chunk.first_behind(self.passed()) + state.done_behind
+        chunk.first_behind(self.passed().place)
     }
 
     /// News of what is passed, by the watcher's doing or one's own.
-    pub(super) fn news(&self) -> watch::Receiver<Position> {
+    pub(super) fn news(&self) -> watch::Receiver<Passed> {
         self.passed.subscribe()
     }
 
     /// Cuts the letters that will come again, before the first record is read. Until then nothing
     /// is put aside.
     pub(super) fn cut_letters(&self) -> std::io::Result<()> {
-        let mut state = self.state();
+        self.cut(&mut self.state())
+    }
+
+    fn cut(&self, state: &mut State) -> std::io::Result<()> {
         if !state.cut {
-            self.dead_letter.cut_behind(self.passed())?;
+            self.dead_letter.cut_behind(self.passed().place)?;
             state.cut = true;
         }
         Ok(())
@@ -154,38 +184,33 @@ impl Tail {
 
     /// Takes note that the first `count` records of a chunk are done with.
     pub(super) fn confirm(&self, chunk: &Wanted<'_>, count: usize) {
-        let mut state = self.state();
-        let (position, done_behind) = chunk.passed(count);
-        let passed = self.passed();
-        if position > passed {
-            self.pass(&mut state, position, done_behind);
-        } else if position == passed {
-            state.done_behind = state.done_behind.max(done_behind);
-        }
+        self.pass(&mut self.state(), chunk.passed(count));
     }
 
-    /// Puts records of a chunk aside that the receiver refuses, durably. Nothing is passed by it.
+    /// Takes note that the first `count` records of a chunk are done with, of which the receiver
+    /// refuses some: puts these aside, durably, and answers how many. What the watcher has taken
+    /// away meanwhile is in the dead letter, and is not among them.
     pub(super) fn refuse(
         &self,
         chunk: &Wanted<'_>,
+        count: usize,
         refused: &[(usize, &str)],
-    ) -> std::io::Result<Kept> {
-        // Under the lock, so that letters of the watcher do not come between.
+    ) -> std::io::Result<u64> {
         let mut state = self.state();
-        let passed = self.passed();
+        let passed = self.passed().place;
         let letters = refused.iter().filter_map(|(index, reason)| {
             Some(Letter {
                 record: chunk.records.get(*index)?,
                 reason,
-                position: *chunk.ends.get(*index)?,
+                place: *chunk.places.get(*index)?,
             })
         });
-        // What the watcher has taken away meanwhile is in the dead letter.
-        let letters = letters.filter(|letter| letter.position > passed);
+        let letters = letters.filter(|letter| letter.place > passed);
         let kept = self.dead_letter.keep(letters, intake::now())?;
         gatelog_failpoint::pass("output.letter_written");
         state.losses.dropped(kept);
-        Ok(kept)
+        self.pass(&mut state, chunk.passed(count));
+        Ok(kept.kept + kept.dropped)
     }
 
     /// Puts frames aside that cannot be decoded, unless the watcher has done it.
@@ -199,101 +224,31 @@ impl Tail {
     pub(super) fn pass_damage(&self, damage: &Damage) {
         let mut state = self.state();
         state.losses.damaged(damage);
-        if damage.to > self.passed() {
-            self.pass(&mut state, damage.to, 0);
-        }
+        self.pass(&mut state, Passed::behind(damage.to));
     }
 
-    /// Where too much waits, takes some of the oldest records away. Answers whether more is to be taken away at once.
-    pub(super) fn tend(&self) -> bool {
-        let mut state = self.state();
-        match self.shed(&mut state) {
-            Ok(more) => {
-                if std::mem::take(&mut state.failing) {
-                    self.health.set(None);
-                }
-                more
-            }
-            Err(error) => {
-                state.failing = true;
-                self.health.set(Some(error));
-                false
-            }
+    /// Passes what lies before, if it has not been.
+    fn pass(&self, state: &mut State, to: Passed) {
+        let before = self.passed();
+        if to.place <= before.place {
+            return;
         }
-    }
-
-    /// Takes some of the oldest records away, where too much waits; answers whether it did.
-    fn shed(&self, state: &mut State) -> Result<bool, String> {
-        let State {
-            cursor,
-            losses,
-            aside,
-            done_behind,
-            unwritable_since,
-            cut,
-            ..
-        } = state;
-        let lag = self.handle.lag();
-        let over_bytes = lag.bytes.saturating_sub(self.max_backlog.bytes);
-        if over_bytes == 0 && lag.seconds <= self.max_backlog.age.as_secs() {
-            return Ok(false);
-        }
-        if !*cut {
-            let done = self.dead_letter.cut_behind(self.passed());
-            done.map_err(|error| format!("the dead letter cannot be read: {error}"))?;
-            *cut = true;
-        }
-        let bytes = usize::try_from(over_bytes.min(SHED_BYTES)).unwrap_or(usize::MAX);
-        cursor
-            .seek(self.passed())
-            .map_err(|error| error.to_string())?;
-        let begin = cursor.position();
-        let chunk = match cursor.read(bytes).map_err(|error| error.to_string())? {
-            Read::Nothing => return Ok(false),
-            Read::Chunk(chunk) => chunk,
-            Read::Damaged(damage) => {
-                losses.damaged(&damage);
-                self.pass(state, damage.to, 0);
-                return Ok(true);
-            }
+        let to = Passed {
+            position: to.position.max(before.position),
+            ..to
         };
-        let end = chunk.end();
-        let wanted = Wanted::of(chunk, begin, end, &*self.output);
-        let first = (*done_behind).min(wanted.records.len());
-        let letters = wanted.records.iter().zip(&wanted.ends).skip(first);
-        let letters = letters.map(|(record, end)| Letter {
-            record,
-            reason: OVER_BACKLOG,
-            position: *end,
-        });
-        let count = (wanted.records.len() - first) as u64;
-        let kept = set_aside(losses, aside, &self.dead_letter, &wanted.unreadable)
-            .and_then(|()| self.dead_letter.keep(letters, intake::now()));
-        match kept {
-            Ok(kept) => {
-                *unwritable_since = None;
-                losses.dropped(kept);
-            }
-            Err(error) => {
-                let since = *unwritable_since.get_or_insert_with(Instant::now);
-                if since.elapsed() < UNWRITABLE {
-                    return Err(format!("the dead letter cannot be written: {error}"));
-                }
-                losses.drop_records(count + wanted.unreadable_records(), Dropped::Unwritable);
-            }
+        self.passed.send_replace(to);
+        if to.place.records().is_some_and(|records| records > 0) {
+            let mut progress = self.progress();
+            let written = progress.file.write(to);
+            self.tell(&mut progress, written);
         }
-        gatelog_failpoint::pass("output.shed");
-        self.backlog.increment(count);
-        if over_bytes > 0 && count > 0 {
-            tracing::debug!(output = self.name(), records = count, "over max_backlog");
+        if to.position > before.position {
+            self.release(state, to.position);
         }
-        self.pass(state, end, 0);
-        Ok(true)
     }
 
-    fn pass(&self, state: &mut State, position: Position, done_behind: usize) {
-        state.done_behind = done_behind;
-        self.passed.send_replace(position);
+    fn release(&self, state: &mut State, position: Position) {
         // The journal tries again to keep the position, and makes it durable within a second.
         let refused = self.handle.release(position).err();
         let refused = refused.map(|error| error.to_string());
@@ -305,9 +260,35 @@ impl Tail {
         state.refused = refused;
     }
 
+    /// Makes durable how far it has come, if that is due or the process ends.
+    pub(super) fn sync_progress(&self, ends: bool) {
+        let mut progress = self.progress();
+        let recent = |synced: Instant| synced.elapsed() < SYNC_PERIOD;
+        if progress.synced.is_some_and(recent) && !ends {
+            return;
+        }
+        progress.synced = Some(Instant::now());
+        let synced = progress.file.sync();
+        self.tell(&mut progress, synced);
+    }
+
+    fn tell(&self, progress: &mut Progress, done: std::io::Result<()>) {
+        let refused = done.err().map(|error| error.to_string());
+        if refused != progress.refused
+            && let Some(error) = &refused
+        {
+            tracing::warn!(output = self.name(), %error, "the output's progress cannot be kept; after a crash records come again");
+        }
+        progress.refused = refused;
+    }
+
     /// Another way to what waits.
     pub(super) fn cursor(&self) -> Cursor {
         self.state().cursor.clone()
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

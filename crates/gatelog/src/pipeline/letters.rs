@@ -9,6 +9,7 @@ use gatelog_store::{Letters, Rejected};
 
 use crate::dead_letter::{DeadLetter, Kept, Letter};
 use crate::intake;
+use crate::place::Place;
 
 /// Takes the records of one batch that the store refuses.
 #[derive(Debug)]
@@ -51,7 +52,7 @@ impl Letters for BatchLetters<'_> {
             Some(Letter {
                 record: self.records.get(*index)?,
                 reason,
-                position: self.end,
+                place: Place::behind(self.end),
             })
         });
         let kept = self.dead_letter.keep(letters, intake::now())?;

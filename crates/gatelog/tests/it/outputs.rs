@@ -1,9 +1,11 @@
 //! Outputs that take, refuse, hang and flap, each beside others.
 
 mod faults;
+mod killed;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -95,7 +97,9 @@ impl Output for Receiver {
     }
 
     fn wants(&self, record: &AccessRecord<'_>) -> bool {
-        record.service.as_deref() != Some("another")
+        let service = record.service.as_deref();
+        assert!(self.name != "broken" || service != Some("panic"));
+        service != Some("another")
     }
 
     fn deliver<'a>(
@@ -153,7 +157,9 @@ fn bytes(bytes: u64) -> MaxBacklog {
 
 /// A journal and its outputs, as the service has them.
 struct Rig {
-    dir: Arc<TempDir>,
+    dir: PathBuf,
+    /// Removes the directory in the end, unless it is another's.
+    temporary: Option<Arc<TempDir>>,
     journal: Journal,
     max_bytes: u64,
     telemetry: Telemetry,
@@ -162,16 +168,20 @@ struct Rig {
 
 impl Rig {
     fn new(config: Config) -> Self {
-        Self::over(Arc::new(TempDir::new().unwrap()), config)
+        let dir = Arc::new(TempDir::new().unwrap());
+        let mut rig = Self::over(dir.path(), config);
+        rig.temporary = Some(dir);
+        rig
     }
 
-    fn over(dir: Arc<TempDir>, config: Config) -> Self {
+    fn over(dir: &Path, config: Config) -> Self {
         Self {
-            journal: Journal::open(&dir.path().join("journal"), config).unwrap(),
+            journal: Journal::open(&dir.join("journal"), config).unwrap(),
             max_bytes: config.max_bytes,
             telemetry: Telemetry::default(),
             running: None,
-            dir,
+            dir: dir.to_owned(),
+            temporary: None,
         }
     }
 
@@ -181,7 +191,7 @@ impl Rig {
 
     fn start_with(&mut self, letter_bytes: u64, outputs: Vec<(Arc<Receiver>, Settings)>) {
         let id = self.journal.id().to_string();
-        let letters = DeadLetters::open(self.dir.path(), letter_bytes, &id).unwrap();
+        let letters = DeadLetters::open(&self.dir, letter_bytes, &id).unwrap();
         let outputs = outputs
             .into_iter()
             .map(|(output, settings)| (output as Arc<dyn Output>, settings));
@@ -190,6 +200,7 @@ impl Rig {
             outputs,
             &self.journal,
             self.max_bytes,
+            &self.dir,
             &letters,
             &self.telemetry,
         );
@@ -200,9 +211,11 @@ impl Rig {
 
     /// Ends everything and opens the journal again.
     fn restart(self) -> Self {
-        let dir = Arc::clone(&self.dir);
+        let (dir, temporary) = (self.dir.clone(), self.temporary.clone());
         drop(self);
-        Self::over(dir, Config::default())
+        let mut again = Self::over(&dir, Config::default());
+        again.temporary = temporary;
+        again
     }
 
     fn stop(&mut self) {
@@ -262,7 +275,7 @@ impl Rig {
     /// How often each number is in the dead letter of an output, by reason.
     fn letters(&self, output: &str) -> BTreeMap<(u64, String), u32> {
         let mut letters = BTreeMap::new();
-        for file in fs::read_dir(self.dir.path().join("dead-letter")).unwrap() {
+        for file in fs::read_dir(self.dir.join("dead-letter")).unwrap() {
             let path = file.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
             if !name.starts_with(&reader_name(output)) || !name.ends_with(".ndjson") {
@@ -434,6 +447,26 @@ fn a_batch_is_tried_for_as_long_as_it_may_be_and_the_pause_is_the_receivers() {
 }
 
 #[test]
+fn a_receiver_that_takes_a_part_gets_the_pause_that_it_asks_for() {
+    let mut rig = Rig::new(Config::default());
+    let receiver = Receiver::new("partly", |_, delivery| match delivery {
+        1 => Does::Says(Undelivered::Later {
+            delivered: 4,
+            after: Some(Duration::from_millis(600)),
+            reason: "429".to_owned(),
+        }),
+        _ => Does::Takes,
+    });
+    assert!(rig.append(0..10));
+    rig.start(vec![(Arc::clone(&receiver), settings())]);
+    receiver.wait_for(4);
+    let begun = std::time::Instant::now();
+    assert_eq!(receiver.wait_for(10), (0..10).collect::<Vec<_>>());
+    assert!(begun.elapsed() >= Duration::from_millis(400));
+    assert_eq!(receiver.deliveries(), 2);
+}
+
+#[test]
 fn what_waits_too_long_goes_to_the_dead_letter_although_the_delivery_hangs() {
     let mut rig = Rig::new(Config::default());
     let receiver = Receiver::new("hanging", |numbers, _| {
@@ -481,7 +514,7 @@ fn a_frame_that_cannot_be_decoded_is_put_aside_once() {
     rig.start(vec![(Arc::clone(&receiver), settings())]);
     rig.wait_for_end("undecodable");
     assert_eq!(receiver.seen(), [0, 1, 2, 3]);
-    let file = rig.dir.path().join("dead-letter/output-undecodable.frames");
+    let file = rig.dir.join("dead-letter/output-undecodable.frames");
     assert_eq!(fs::read_to_string(file).unwrap().lines().count(), 1);
     assert_eq!(
         rig.metric("gatelog_frames_unreadable_total", "output-undecodable"),

@@ -97,10 +97,9 @@ fn wait_for_lag(rig: &Rig, output: &str, at_most_bytes: u64) {
     .unwrap();
 }
 
-/// A letter was written for a record whose frame was not passed: after a restart the record comes
-/// again, and the letter is not left behind.
+/// Of a frame a part is done with, by delivery and by letters: after a restart only the rest comes.
 #[test]
-fn letters_of_what_comes_again_are_cut() {
+fn what_is_done_of_a_frame_does_not_come_again() {
     let mut rig = Rig::new(Config::default());
     let receiver = Receiver::new("crashed", |numbers, _| match numbers[0] {
         0 | 2 => some_refused(&[0]),
@@ -127,8 +126,91 @@ fn letters_of_what_comes_again_are_cut() {
     let receiver = Receiver::taking("crashed");
     rig.start(vec![(Arc::clone(&receiver), single)]);
     rig.wait_for_end("crashed");
-    assert_eq!(receiver.seen(), [2, 3]);
-    assert_eq!(rig.letters("crashed"), [((0, "400".to_owned()), 1)].into());
+    assert_eq!(receiver.seen(), [3]);
+    let expected = [0, 2].map(|number| ((number, "400".to_owned()), 1));
+    assert_eq!(rig.letters("crashed"), expected.into());
+}
+
+/// What an output has of a frame is not for the one that has its name later.
+#[test]
+fn an_output_that_was_gone_begins_anew() {
+    let mut rig = Rig::new(Config::default());
+    let receiver = Receiver::new("back", |_, delivery| match delivery {
+        1 => Does::Takes,
+        _ => Does::Hangs,
+    });
+    assert!(rig.append(0..20));
+    rig.start(vec![(Arc::clone(&receiver), settings())]);
+    receiver.wait_for(10);
+    wait::until("the second delivery", DEADLINE, || {
+        if receiver.deliveries() == 2 {
+            Ok(())
+        } else {
+            Err("not yet")
+        }
+    })
+    .unwrap();
+    let mut rig = rig.restart();
+    rig.start(Vec::new());
+    rig.journal.keep_only(&[]).unwrap();
+    let mut rig = rig.restart();
+    let receiver = Receiver::taking("back");
+    rig.start(vec![(Arc::clone(&receiver), settings())]);
+    rig.wait_for_end("back");
+    assert_eq!(receiver.seen(), (0..20).collect::<Vec<_>>());
+}
+
+/// One that panics when it delivers, one that panics when it is asked what it wants (which the
+/// watcher does, too), and one whose backlog is too large.
+#[test]
+fn a_panic_is_told_and_ends_no_thread() {
+    let mut rig = Rig::new(Config::default());
+    let fragile = Receiver::new("fragile", |numbers, delivery| {
+        assert!(!(2..6).contains(&delivery), "over {numbers:?}");
+        Does::Takes
+    });
+    let hanging = Receiver::new("hanging", |_, _| Does::Hangs);
+    let limited = |limit| Settings {
+        max_backlog: bytes(limit),
+        ..settings()
+    };
+    for frame in 0..5 {
+        assert!(rig.append(frame * 10..(frame + 1) * 10));
+    }
+    rig.start(vec![
+        (Arc::clone(&fragile), settings()),
+        (Receiver::taking("broken"), limited(0)),
+        (Arc::clone(&hanging), limited(1 << 10)),
+    ]);
+    let told = |rig: &Rig, output: &str, words: &str| {
+        wait::until("the panic to be told", DEADLINE, || {
+            let error = rig.health(output);
+            let found = error.clone().filter(|error| error.contains(words));
+            found.ok_or(error)
+        })
+        .unwrap();
+    };
+    told(&rig, "fragile", "it panicked: over ");
+    assert_eq!(fragile.wait_for(50), (0..50).collect::<Vec<_>>());
+    rig.wait_for_end("fragile");
+    assert_eq!(rig.health("fragile"), None);
+    wait_for_lag(&rig, "hanging", 1 << 10);
+    // The watcher goes on with the others.
+    let before = rig.letters("hanging").len();
+    assert!(rig.append_of("panic", 90..91));
+    told(&rig, "broken", "cannot be looked after: it panicked");
+    for frame in 10..15 {
+        assert!(rig.append(frame * 10..(frame + 1) * 10));
+    }
+    wait::until("more letters", DEADLINE, || {
+        let letters = rig.letters("hanging").len();
+        if letters > before {
+            Ok(())
+        } else {
+            Err(letters)
+        }
+    })
+    .unwrap();
 }
 
 #[test]
@@ -159,7 +241,7 @@ fn an_output_does_not_hold_the_journal_because_its_dead_letter_cannot_be_written
         ..settings()
     };
     rig.start(vec![(receiver, limited)]);
-    fs::remove_dir(rig.dir.path().join("dead-letter")).unwrap();
+    fs::remove_dir(rig.dir.join("dead-letter")).unwrap();
     for frame in 0..10 {
         assert!(rig.append(frame * 10..(frame + 1) * 10));
     }

@@ -8,6 +8,7 @@
 pub mod conservation;
 pub mod disk;
 pub mod envoy;
+pub mod failpoints;
 pub mod gatelog;
 pub mod mariadb;
 pub mod proxy;

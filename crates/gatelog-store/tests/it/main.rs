@@ -1,6 +1,8 @@
 //! The stores, through their common interface, in one binary: fewer links, quicker tests.
 
 #[cfg(test)]
+mod failpoints;
+#[cfg(test)]
 mod lake;
 #[cfg(test)]
 mod letters;

@@ -1,8 +1,12 @@
 //! Fault 2: SIGKILL at every place that the code names, under load, and a start behind it.
 //!
-//! A name that is listed and never reached fails here: a failpoint that no test comes by proves
-//! nothing. Those of dead letters and of MySQL's commits are reached in `dead_letter::faults`.
+//! A name that is listed and not reached fails, here or where it is reached: those of letters and of
+//! MySQL's commits in `dead_letter::faults`, those of outputs and of the dead letter's files in
+//! `outputs::killed`. In every run a few steps of each kind are killed at, in the long set every name
+//! of the journal, of senders and of the lake, each up to five times. The lists are held against the
+//! code here, in `gatelog_journal` and in `gatelog_store`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
@@ -11,6 +15,7 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use gatelog::command::chaos::load::Manner;
+use gatelog_testkit::failpoints::called;
 use gatelog_testkit::gatelog::{Gatelog, Setup, Started};
 use tempfile::TempDir;
 
@@ -142,12 +147,43 @@ fn tear(journal: &Path) {
     file.write_all_at(&[0; 16], end as u64 - 16).unwrap();
 }
 
-/// The steps that an append, a release and a checkpoint cannot do without, each once: the whole list is
-/// in the long set.
+#[test]
+fn the_lists_name_the_failpoints_in_the_code_and_no_others() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let disk = called(&sources, "failpoint::disk").unwrap();
+    let all = &called(&sources, "failpoint::pass").unwrap() | &disk;
+    let lists = [gatelog::FAILPOINTS, &gatelog::senders::FAILPOINTS].concat();
+    let listed = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let expected: BTreeSet<String> = listed(&lists);
+    assert_eq!(all, expected);
+    assert_eq!(lists.len(), expected.len(), "one is listed twice");
+    let of_senders = |name: &String| name.starts_with("senders.");
+    let expected: BTreeSet<String> = listed(gatelog::DISK_FAILPOINTS);
+    let disk: BTreeSet<_> = disk.into_iter().filter(|name| !of_senders(name)).collect();
+    assert_eq!(disk, expected);
+}
+
 #[test]
 fn a_kill_at_the_steps_of_a_write_loses_and_doubles_nothing() {
-    for (name, nth) in [("journal.written", 20), ("journal.synced", 20)] {
+    for (name, nth) in [
+        ("journal.write", 5),
+        ("journal.written", 20),
+        ("journal.sync", 10),
+        ("journal.synced", 20),
+        ("journal.answered", 30),
+    ] {
         assert!(killed_at(name, nth), "{name} was not reached");
+    }
+}
+
+#[test]
+fn a_kill_at_the_steps_of_a_first_start_loses_and_doubles_nothing() {
+    for name in [
+        "journal.segment_written",
+        "journal.segment_renamed",
+        "journal.dir_synced",
+    ] {
+        assert!(killed_at(name, 1), "{name} was not reached");
     }
 }
 

@@ -32,6 +32,14 @@ pub enum DecodeError {
         /// The limit.
         limit: usize,
     },
+    /// The item is longer than a record may be.
+    #[error("the item has {bytes} bytes, a record may have {limit}")]
+    TooLarge {
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// The items before this one were broken in so many ways that looking for where the next ones
     /// begin was given up.
     #[error(

@@ -9,11 +9,13 @@
 //! | `GET /ready` | [`ready`]: how the stores and the journal are |
 //! | `GET /metrics` | Prometheus |
 
+mod arrival;
 pub mod ingest;
 #[doc(hidden)]
 pub mod parameter;
 pub mod query;
 pub mod ready;
+pub mod room;
 mod row;
 pub mod senders;
 pub mod server;

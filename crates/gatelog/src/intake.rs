@@ -12,20 +12,24 @@
 //! **Limits.** Frames of about half a MiB (`frames`); the buffer that stays with each thread has no
 //! more than that, as a frame that has its size is taken out of it. A body is read to its end however
 //! many of its items are refused, as far as [`Items`] can tell them apart; how the refused are told,
-//! `rejected` says.
+//! `rejected` says. A body whose frames the journal could not hold beside what it has to keep anyway
+//! is refused for good ([`most_bytes`]): it would be refused each time that it came again.
 
 mod frames;
 mod rejected;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
+use std::collections::TryReserveError;
+use std::ops::Range;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use gatelog_journal::{Appended, Journal};
-use gatelog_record::{AccessRecord, DecodeError, Flaws, RecordIds, Timestamp};
+use gatelog_record::{AccessRecord, DecodeError, Flaws, RecordIds, Timestamp, json};
 
 use self::frames::Frames;
 use self::rejected::Rejected;
-use crate::decode::{self, Items};
+use crate::decode::{Items, MAX_ITEM_BYTES, Text};
 use crate::senders::{self, Moment, Senders, Sent};
 use crate::telemetry::IntakeMetrics;
 
@@ -34,6 +38,40 @@ use crate::telemetry::IntakeMetrics;
 pub struct Intake {
     ids: RecordIds,
     metrics: IntakeMetrics,
+    /// Bytes of the frames of one body.
+    most_bytes: usize,
+}
+
+/// Why a body was not taken; nothing of it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The journal's; the sender is to send the body again.
+    #[error(transparent)]
+    Journal(#[from] gatelog_journal::Error),
+    /// What the senders' numbers have against it.
+    #[error(transparent)]
+    Senders(#[from] senders::Error),
+    /// It could never be taken: the sender sends it in parts, or the operator makes the journal
+    /// larger.
+    #[error(
+        "the records of the body take {bytes} bytes in the journal, which takes at most {most} at once"
+    )]
+    TooLarge {
+        /// Of all its records.
+        bytes: usize,
+        /// What can be taken.
+        most: usize,
+    },
+    /// The system has no memory for it. The sender sends it again.
+    #[error("there is no memory to read the body")]
+    NoMemory,
+}
+
+impl From<TryReserveError> for Error {
+    fn from(_: TryReserveError) -> Self {
+        Self::NoMemory
+    }
 }
 
 /// What became of a body.
@@ -58,23 +96,25 @@ thread_local! {
 }
 
 impl Intake {
-    /// An intake whose record ids are told apart from other processes' by a random seed.
-    pub fn new(seed: u64, metrics: IntakeMetrics) -> Self {
+    /// An intake whose record ids are told apart from other processes' by a random seed, for a journal
+    /// with this cap.
+    pub fn new(seed: u64, metrics: IntakeMetrics, journal_bytes: u64) -> Self {
         Self {
             ids: RecordIds::new(seed),
             metrics,
+            most_bytes: most_bytes(journal_bytes),
         }
     }
 
     /// Reads a body and appends its records to the journal.
     ///
     /// # Errors
-    /// The journal's; the sender is to send the body again.
-    pub fn take(&self, journal: &Journal, body: &[u8]) -> gatelog_journal::Result<Outcome> {
-        let (text, replaced) = decode::text(body);
+    /// [`Error`]; nothing was appended.
+    pub fn take(&self, journal: &Journal, body: Cow<'_, [u8]>) -> Result<Outcome, Error> {
+        let text = Text::new(body)?;
         FRAME.with_borrow_mut(|buffer| {
             let mut frames = Frames::new(buffer, None);
-            let mut outcome = self.read(&text, replaced, &mut frames);
+            let mut outcome = self.read(&text, &mut frames)?;
             outcome.appended = append(journal, &frames)?;
             Ok(outcome)
         })
@@ -83,18 +123,18 @@ impl Intake {
     /// Reads a body whose sender numbers its items, and appends the records that are new.
     ///
     /// # Errors
-    /// [`senders::Error`]; nothing was appended.
+    /// [`Error`]; nothing was appended.
     pub fn take_numbered(
         &self,
         journal: &Journal,
         senders: &Senders,
         sent: &Sent,
-        body: &[u8],
-    ) -> Result<Outcome, senders::Error> {
-        let (text, replaced) = decode::text(body);
+        body: Cow<'_, [u8]>,
+    ) -> Result<Outcome, Error> {
+        let text = Text::new(body)?;
         FRAME.with_borrow_mut(|buffer| {
             let mut frames = Frames::new(buffer, Some(sent));
-            let mut outcome = self.read(&text, replaced, &mut frames);
+            let mut outcome = self.read(&text, &mut frames)?;
             frames.finish();
             let numbered = frames
                 .numbered(sent.first)
@@ -111,27 +151,28 @@ impl Intake {
     }
 
     /// Reads the items of a body into frames.
-    fn read(&self, text: &str, replaced: bool, frames: &mut Frames<'_>) -> Outcome {
+    fn read(&self, text: &Text<'_>, frames: &mut Frames<'_>) -> Result<Outcome, Error> {
         let now = now();
         let mut accepted = 0;
         let mut rejected = Rejected::default();
-        let mut items = Items::new(text);
-        let mut index = 0;
+        let body = text.as_str();
+        let mut items = Items::new(body);
+        let (mut index, mut bytes) = (0, 0);
+        let end = body.trim_ascii_end().len();
         loop {
-            let before = items.rest();
+            let begin = end.saturating_sub(items.rest().len());
             let Some(item) = items.next() else { break };
-            match item {
-                Ok((mut record, mut flaws)) => {
-                    // Only a body with bad bytes is searched for their replacement.
-                    let item = before
-                        .get(..before.len() - items.rest().len())
-                        .unwrap_or_default();
-                    if replaced && item.contains(char::REPLACEMENT_CHARACTER) {
-                        flaws.insert(Flaws::UTF8);
-                    }
-                    self.complete(&mut record, flaws, now);
-                    frames.push(&record);
+            let part = begin..end.saturating_sub(items.rest().len());
+            let marked = text.marked_in(part.clone());
+            let taken = if marked == 0 {
+                item.map(|(record, flaws)| self.push(record, flaws, now, frames))
+            } else {
+                self.push_mended(text, part, marked, item.map(drop), now, frames)?
+            };
+            match taken {
+                Ok(length) => {
                     accepted += 1;
+                    bytes += length;
                 }
                 Err(error) => {
                     self.metrics.rejected(&error);
@@ -139,17 +180,63 @@ impl Intake {
                     frames.refuse();
                 }
             }
+            if bytes > self.most_bytes {
+                return Err(Error::TooLarge {
+                    bytes,
+                    most: self.most_bytes,
+                });
+            }
             index += 1;
         }
-        if index == 0 && !text.trim_ascii_start().starts_with('[') {
+        if index == 0 && !body.trim_ascii_start().starts_with('[') {
             rejected.push(0, &"the body is empty");
         }
-        Outcome {
+        Ok(Outcome {
             accepted,
             duplicates: 0,
             rejected: rejected.into_entries(),
             appended: Vec::new(),
+        })
+    }
+
+    /// Puts a record into a frame; answers how many bytes it takes there.
+    fn push(
+        &self,
+        mut record: AccessRecord<'_>,
+        flaws: Flaws,
+        now: Timestamp,
+        frames: &mut Frames<'_>,
+    ) -> usize {
+        self.complete(&mut record, flaws, now);
+        frames.push(&record)
+    }
+
+    /// As [`push`](Self::push), for an item with bytes that are not UTF-8. It is read anew with what
+    /// stands for them; `item` is what it was without.
+    fn push_mended(
+        &self,
+        text: &Text<'_>,
+        part: Range<usize>,
+        marked: usize,
+        item: Result<(), DecodeError>,
+        now: Timestamp,
+        frames: &mut Frames<'_>,
+    ) -> Result<Result<usize, DecodeError>, Error> {
+        if let Err(error) = item {
+            return Ok(Err(error));
         }
+        let bytes = Text::mended_bytes(&part, marked);
+        if bytes > MAX_ITEM_BYTES {
+            let limit = MAX_ITEM_BYTES;
+            return Ok(Err(DecodeError::TooLarge { bytes, limit }));
+        }
+        let mended = text.mend(part)?;
+        let item = mended.trim_ascii_start();
+        let item = item.strip_prefix(',').unwrap_or(item);
+        Ok(json::read_next(item).0.map(|(record, mut flaws)| {
+            flaws.insert(Flaws::UTF8);
+            self.push(record, flaws, now, frames)
+        }))
     }
 
     /// Counts records whose frames are durable.
@@ -175,6 +262,12 @@ impl Intake {
     }
 }
 
+/// How many bytes the frames of one body may have in a journal with this cap. Its newest segment and
+/// the file that waits for the next one take up to a quarter each and cannot be had.
+fn most_bytes(journal_bytes: u64) -> usize {
+    usize::try_from(journal_bytes / 8 * 3).unwrap_or(usize::MAX)
+}
+
 /// Appends the frames of a body: all of them or none.
 fn append(journal: &Journal, frames: &Frames<'_>) -> gatelog_journal::Result<Vec<Appended>> {
     let mut all = frames.all();
@@ -195,12 +288,13 @@ pub fn now() -> Timestamp {
 }
 
 /// The words for refusals in `/metrics`.
-pub const REASONS: [&str; 7] = [
+pub const REASONS: [&str; 8] = [
     "syntax",
     "not_an_object",
     "no_known_key",
     "not_an_integer",
     "too_deep",
+    "too_large",
     "too_many_broken",
     "other",
 ];
@@ -213,6 +307,7 @@ pub fn reason(error: &DecodeError) -> &'static str {
         DecodeError::NoKnownKey => "no_known_key",
         DecodeError::NotAnInteger { .. } => "not_an_integer",
         DecodeError::TooDeep { .. } => "too_deep",
+        DecodeError::TooLarge { .. } => "too_large",
         DecodeError::TooManyBroken { .. } => "too_many_broken",
         _ => "other",
     }
@@ -224,37 +319,140 @@ mod tests {
 
     use super::*;
 
+    const JOURNAL_BYTES: u64 = 8 << 20;
+
+    fn intake() -> Intake {
+        let telemetry = crate::telemetry::Telemetry::default();
+        Intake::new(1, IntakeMetrics::new(&telemetry), JOURNAL_BYTES)
+    }
+
+    fn open(dir: &std::path::Path) -> Journal {
+        let config = gatelog_journal::Config {
+            max_bytes: JOURNAL_BYTES,
+            ..gatelog_journal::Config::default()
+        };
+        Journal::open(dir, config).unwrap()
+    }
+
+    fn body(items: usize) -> String {
+        format!(r#"{{"path":"{}"}}"#, "x".repeat(512 << 10)).repeat(items)
+    }
+
+    fn durable(outcome: Outcome) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.unwrap();
+        for appended in outcome.appended {
+            runtime.block_on(appended).unwrap();
+        }
+    }
+
     #[test]
     fn a_body_that_does_not_fit_leaves_nothing_in_the_journal() {
         let dir = tempfile::tempdir().unwrap();
-        let config = gatelog_journal::Config {
-            max_bytes: 1 << 20,
-            segment_bytes: 1 << 20,
-            ..gatelog_journal::Config::default()
+        let (journal, intake) = (open(dir.path()), intake());
+        let take = |items| intake.take(&journal, Cow::Owned(body(items).into_bytes()));
+        let mut taken = 0;
+        // Nobody reads: some time there is room for one, and not for four.
+        let refused = loop {
+            match take(4) {
+                Ok(outcome) => durable(outcome),
+                Err(error) => break error,
+            }
+            taken += 1;
         };
-        let journal = Journal::open(dir.path(), config).unwrap();
-        let telemetry = crate::telemetry::Telemetry::default();
-        let intake = Intake::new(1, IntakeMetrics::new(&telemetry));
-        let item = format!(r#"{{"path":"{}"}}"#, "x".repeat(512 << 10));
-        // The first of three would fit.
-        let refused = intake.take(&journal, item.repeat(3).as_bytes());
+        assert!(taken > 0);
         assert!(
-            matches!(refused, Err(gatelog_journal::Error::Full { .. })),
+            matches!(refused, Error::Journal(gatelog_journal::Error::Full { .. })),
             "{refused:?}"
         );
-        // Had it stayed, there would be no room for this one.
-        let taken = intake.take(&journal, item.as_bytes()).unwrap();
-        assert_eq!((taken.accepted, taken.appended.len()), (1, 1));
+        // Had the first of them stayed, there would be no room for this one.
+        durable(take(1).unwrap());
+    }
+
+    #[test]
+    fn what_a_journal_can_never_hold_is_refused_for_good_and_what_it_can_hold_is_taken_in_the_end()
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, intake) = (open(dir.path()), intake());
+        let take = |items| intake.take(&journal, Cow::Owned(body(items).into_bytes()));
+        assert!(matches!(
+            take(6),
+            Err(Error::TooLarge { bytes, most: 3_145_728 }) if bytes > 3_145_728
+        ));
+        let reader = journal.reader("r", gatelog_journal::Start::Oldest).unwrap();
+        for _ in 0..20 {
+            // Filled with small ones, then the reader passes everything.
+            while let Ok(outcome) = take(1) {
+                durable(outcome);
+            }
+            let largest = gatelog_testkit::wait::until(
+                "room for the largest",
+                std::time::Duration::from_secs(10),
+                || {
+                    reader.release(journal.end()).unwrap();
+                    take(5)
+                },
+            );
+            durable(largest.unwrap());
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_are_replaced_in_their_items_only() {
+        let intake = intake();
+        let bytes = b"\xef\xbb\xbf [ {\"path\":\"/?\xff\"} , {\"path\":\"?\"},{\"status\xff\":1},\xff ,{\"path\":\"\xe2\x82\"}]";
+        let text = Text::new(Cow::Borrowed(bytes)).unwrap();
+        let mut buffer = Vec::new();
+        let mut frames = Frames::new(&mut buffer, None);
+        let outcome = intake.read(&text, &mut frames).unwrap();
+        let records = wire::read_batch(frames.all().next().unwrap().0).unwrap();
+        let found: Vec<_> = records
+            .map(|record| {
+                let record = record.unwrap();
+                (record.path.unwrap().into_owned(), record.flaws)
+            })
+            .collect();
+        let flaws = |with: Flaws| {
+            let mut flaws = Flaws::START_TIME;
+            flaws.insert(with);
+            flaws.to_field()
+        };
+        let bad = flaws(Flaws::UTF8);
+        assert_eq!(
+            found,
+            [
+                ("/?\u{fffd}".to_owned(), bad),
+                ("?".to_owned(), flaws(Flaws::NONE)),
+                ("\u{fffd}\u{fffd}".to_owned(), bad)
+            ]
+        );
+        let refused: Vec<_> = outcome.rejected.iter().map(|(index, _)| *index).collect();
+        assert_eq!(refused, [2, 3]);
+    }
+
+    #[test]
+    fn an_item_that_would_be_too_long_with_its_replacements_is_refused() {
+        let intake = intake();
+        let mut body = b"{\"path\":\"/a\"}\n{\"path\":\"".to_vec();
+        body.resize(body.len() + (MAX_ITEM_BYTES / 3), 0xff);
+        body.extend_from_slice(b"\"}\n{\"path\":\"/b\"}");
+        let text = Text::new(Cow::Owned(body)).unwrap();
+        let mut buffer = Vec::new();
+        let outcome = intake.read(&text, &mut Frames::new(&mut buffer, None));
+        let outcome = outcome.unwrap();
+        assert_eq!(outcome.accepted, 2);
+        let told = "the item has 16777227 bytes, a record may have 16777216";
+        assert_eq!(outcome.rejected, [(1, told.to_owned())]);
     }
 
     #[test]
     fn every_record_gets_an_id_of_its_own_whatever_the_sender_gave() {
-        let telemetry = crate::telemetry::Telemetry::default();
-        let intake = Intake::new(1, IntakeMetrics::new(&telemetry));
+        let intake = intake();
         let item = r#"{"record_id":"019d1874-cca8-7000-8000-03ffffffffff","method":"GET"}"#;
         let mut buffer = Vec::new();
         let mut frames = Frames::new(&mut buffer, None);
-        let outcome = intake.read(&format!("{item}\n{item}"), false, &mut frames);
+        let text = Text::new(Cow::Owned(format!("{item}\n{item}").into_bytes())).unwrap();
+        let outcome = intake.read(&text, &mut frames).unwrap();
         assert_eq!(outcome.accepted, 2);
         let records: Vec<_> = wire::read_batch(frames.all().next().unwrap().0)
             .unwrap()

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
 use crate::api;
+use crate::api::room::Room;
 use crate::config::{Config, StoreName, Sync};
 use crate::dead_letter::DeadLetters;
 use crate::forwarder::{OutputState, Outputs, Registered};
@@ -43,8 +44,8 @@ pub struct Service {
     pub dead_letters: DeadLetters,
     /// The store that answers queries.
     pub query_store: Arc<dyn Store>,
-    /// Mebibytes for large bodies.
-    pub room: Semaphore,
+    /// Room for bodies that are under way.
+    pub room: Room,
     /// Places to decode large and compressed bodies.
     pub decoders: Semaphore,
     /// What senders may send.
@@ -195,13 +196,13 @@ pub async fn start_with_outputs(
     let ok = ("status", "200".to_owned());
     let service = Arc::new(Service {
         journal,
-        intake: Intake::new(random(), IntakeMetrics::new(&telemetry)),
+        intake: Intake::new(random(), IntakeMetrics::new(&telemetry), max_bytes),
         senders,
         stores: stores.into_iter().zip(healths).collect(),
         outputs: outputs.states.clone(),
         dead_letters,
         query_store,
-        room: Semaphore::new(api::ingest::ROOM_MEBIBYTES),
+        room: Room::default(),
         decoders: Semaphore::new(api::ingest::LARGE_AT_ONCE),
         limits: Limits {
             body_bytes: bytes(config.ingest.max_body_bytes),

@@ -3,27 +3,27 @@
 //! **Answers.** 200 `{"accepted":n}`, with `"duplicates":d` where records were here already (of a
 //! sender that numbers them: [`headers`](crate::senders::headers)), and
 //! `"rejected":[{"index":i,"error":"…"}]` where items were refused; 400 in that shape when all were,
-//! and where the headers of the numbers are malformed; 413 too large; 415 an unknown
-//! `Content-Encoding`; 503 with `Retry-After` when the journal is full or cannot be written.
+//! and where the headers of the numbers are malformed; 413 what is too large now and for ever; 415 an
+//! unknown `Content-Encoding`; 503 with `Retry-After` what can be taken later: the journal is full or
+//! cannot be written, there is no room or memory, the process ends.
 //!
-//! **Limits.** Bodies above [`LARGE_BYTES`] share [`ROOM_MEBIBYTES`] of memory; who finds no room
-//! within [`ROOM_TIMEOUT`] is answered 503. [`LARGE_AT_ONCE`] of them are decompressed and decoded
-//! at a time. A body must arrive within [`BODY_TIMEOUT`].
+//! **Limits.** Bodies under way share the [`room`](super::room). [`LARGE_AT_ONCE`] of those that are
+//! large or compressed are decompressed and decoded at a time.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::{Bytes, HttpBody as Body};
 use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use axum::response::Response;
 use gatelog_journal::Error as JournalError;
 use gatelog_record::json::write_text;
-use http_body_util::BodyExt;
-use tokio::sync::SemaphorePermit;
 
+use super::arrival::{self, Arrived, BODY_TIMEOUT, Missing};
+use super::room::NoRoom;
 use crate::decode::{InflateError, inflate};
-use crate::intake::Outcome;
+use crate::intake::{self, Outcome};
 use crate::senders::headers::{self, HeaderError};
 use crate::senders::{self, Sent};
 use crate::service::Service;
@@ -31,17 +31,11 @@ use crate::service::Service;
 /// Bodies above this, or compressed, are decoded outside the async threads.
 const LARGE_BYTES: usize = 256 << 10;
 
-/// Memory for large bodies as they come over the network, before decompression.
-pub const ROOM_MEBIBYTES: usize = 128;
-
-/// How long a body may wait for room.
-const ROOM_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// Large and compressed bodies that are decoded at the same time.
 pub const LARGE_AT_ONCE: usize = 2;
 
-/// How long a sender may take to send a body.
-const BODY_TIMEOUT: Duration = Duration::from_mins(1);
+/// Memory that has to be there besides what a large body needs itself: for the records of others.
+const SPARE_BYTES: usize = 64 << 20;
 
 /// Answers `POST /ingest`.
 pub async fn ingest<B>(service: &Arc<Service>, request: Request<B>) -> Response
@@ -61,7 +55,6 @@ async fn answer<B>(service: &Arc<Service>, headers: &HeaderMap, body: B) -> Resu
 where
     B: Body<Data = Bytes, Error: Display> + Unpin,
 {
-    let limit = service.limits.body_bytes;
     let sent = headers::read(headers)?;
     let encoding = match headers
         .get(header::CONTENT_ENCODING)
@@ -71,27 +64,21 @@ where
         Some(Ok(encoding)) => Some(encoding),
         Some(Err(_)) => return Err(InflateError::UnknownEncoding("?".to_owned()).into()),
     };
-    let at_most = body
-        .size_hint()
-        .upper()
-        .map_or(limit, |upper| as_usize(upper).min(limit));
-    let small = at_most <= LARGE_BYTES;
-    // Room is taken before the body is read: those who wait for it wait in the network.
-    let room = if small {
-        None
-    } else {
-        Some(room(service, at_most).await?)
+    let mut outcome = {
+        let limit = service.limits.body_bytes;
+        let arrived = arrival::read(&service.room, body, limit).await;
+        let Arrived { bytes, place } = arrived.map_err(|missing| Refusal::of(missing, limit))?;
+        if encoding.is_none() && bytes.len() <= LARGE_BYTES {
+            take(service, sent.as_ref(), Cow::Borrowed(&bytes))?
+        } else {
+            let length = bytes.len();
+            let _place = match place {
+                Some(place) => place,
+                None => service.room.place(Some(length), length, limit).await?,
+            };
+            take_large(service, encoding, sent, bytes).await?
+        }
     };
-    let body = match tokio::time::timeout(BODY_TIMEOUT, read(body, limit)).await {
-        Ok(body) => body?,
-        Err(_) => return Err(Refusal::Slow),
-    };
-    let mut outcome = if small && encoding.is_none() {
-        take(service, sent.as_ref(), &body)?
-    } else {
-        take_large(service, encoding, sent, body).await?
-    };
-    drop(room);
     for appended in outcome.appended.drain(..) {
         appended.await?;
     }
@@ -99,57 +86,12 @@ where
     Ok(outcome)
 }
 
-/// Room in memory for a body of this size.
-async fn room(service: &Arc<Service>, bytes: usize) -> Result<SemaphorePermit<'_>, Refusal> {
-    let mebibytes = bytes.div_ceil(1 << 20).min(ROOM_MEBIBYTES);
-    let wanted = service
-        .room
-        .acquire_many(u32::try_from(mebibytes).unwrap_or(u32::MAX));
-    match tokio::time::timeout(ROOM_TIMEOUT, wanted).await {
-        Ok(Ok(permit)) => Ok(permit),
-        _ => Err(Refusal::Busy),
-    }
-}
-
-fn as_usize(bytes: u64) -> usize {
-    usize::try_from(bytes).unwrap_or(usize::MAX)
-}
-
-/// Reads a body of at most `limit` bytes.
-///
-/// A larger one is read on for as much again and thrown away: a sender that is still sending when
-/// it is answered sees a broken connection in place of the answer.
-async fn read<B>(mut body: B, limit: usize) -> Result<Bytes, Refusal>
-where
-    B: Body<Data = Bytes, Error: Display> + Unpin,
-{
-    let (mut parts, mut length) = (Vec::new(), 0usize);
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Refusal::Unreadable(error.to_string()))?;
-        let Ok(part) = frame.into_data() else {
-            continue;
-        };
-        length = length.saturating_add(part.len());
-        if length > limit.saturating_mul(2) {
-            break;
-        }
-        if length > limit {
-            parts.clear();
-        } else if parts.is_empty() && body.is_end_stream() {
-            return Ok(part);
-        } else {
-            parts.push(part);
-        }
-    }
-    if length > limit {
-        Err(Refusal::TooLarge { limit })
-    } else {
-        Ok(Bytes::from(parts.concat()))
-    }
-}
-
 /// Decodes a body and appends its records.
-fn take(service: &Service, sent: Option<&Sent>, body: &[u8]) -> Result<Outcome, Refusal> {
+fn take(
+    service: &Service,
+    sent: Option<&Sent>,
+    body: Cow<'_, [u8]>,
+) -> Result<Outcome, intake::Error> {
     let Service {
         intake,
         journal,
@@ -157,8 +99,8 @@ fn take(service: &Service, sent: Option<&Sent>, body: &[u8]) -> Result<Outcome, 
         ..
     } = service;
     match sent {
-        None => Ok(intake.take(journal, body)?),
-        Some(sent) => Ok(intake.take_numbered(journal, senders, sent, body)?),
+        None => intake.take(journal, body),
+        Some(sent) => intake.take_numbered(journal, senders, sent, body),
     }
 }
 
@@ -176,9 +118,22 @@ async fn take_large(
     let encoding = encoding.map(str::to_owned);
     let task = tokio::task::spawn_blocking(move || -> Result<Outcome, Refusal> {
         let limit = service.limits.decompressed_bytes;
-        let inflated = inflate(encoding.as_deref(), &body, limit)?;
-        let body = inflated.as_deref().unwrap_or(&body);
-        take(&service, sent.as_ref(), body)
+        let body = match inflate(encoding.as_deref(), &body, limit)? {
+            Some(inflated) => {
+                drop(body);
+                Bytes::from(inflated)
+            }
+            None => body,
+        };
+        if body.len() > LARGE_BYTES {
+            expect_memory(body.len())?;
+        }
+        // What was decompressed is ours alone, and not copied.
+        let body = match body.try_into_mut() {
+            Ok(ours) => Cow::Owned(Vec::from(ours)),
+            Err(shared) => return Ok(take(&service, sent.as_ref(), Cow::Borrowed(&shared))?),
+        };
+        Ok(take(&service, sent.as_ref(), body)?)
     });
     match task.await {
         Ok(outcome) => outcome,
@@ -188,12 +143,26 @@ async fn take_large(
     }
 }
 
+/// Asks the system for the memory that the records of a body of so many bytes may take, in frames and
+/// in the journal's queue while that grows, and gives it back. What is asked for bit by bit later
+/// could only end the process if it was not there.
+fn expect_memory(bytes: usize) -> Result<(), Refusal> {
+    let wanted = bytes.saturating_mul(3).saturating_add(SPARE_BYTES);
+    let mut memory: Vec<u8> = Vec::new();
+    let reserved = memory.try_reserve_exact(wanted);
+    reserved.map_err(|_| Refusal::NoMemory)
+}
+
 /// Why a body was not taken.
 #[derive(Debug)]
 enum Refusal {
-    TooLarge { limit: usize },
+    /// The body itself, with the limit in bytes.
+    TooLarge(usize),
+    /// It could never be taken.
+    TooMuch(String),
     Busy,
     Slow,
+    NoMemory,
     Unreadable(String),
     Headers(HeaderError),
     Inflate(InflateError),
@@ -210,9 +179,26 @@ impl From<HeaderError> for Refusal {
 impl From<senders::Error> for Refusal {
     fn from(error: senders::Error) -> Self {
         match error {
-            senders::Error::Journal(error) => Self::Journal(error),
+            senders::Error::Journal(error) => error.into(),
             error => Self::Numbers(error),
         }
+    }
+}
+
+impl From<intake::Error> for Refusal {
+    fn from(error: intake::Error) -> Self {
+        match error {
+            intake::Error::Journal(error) => error.into(),
+            intake::Error::Senders(error) => error.into(),
+            intake::Error::NoMemory => Self::NoMemory,
+            intake::Error::TooLarge { .. } => Self::TooMuch(error.to_string()),
+        }
+    }
+}
+
+impl From<NoRoom> for Refusal {
+    fn from(NoRoom: NoRoom) -> Self {
+        Self::Busy
     }
 }
 
@@ -224,17 +210,32 @@ impl From<InflateError> for Refusal {
 
 impl From<JournalError> for Refusal {
     fn from(error: JournalError) -> Self {
-        Self::Journal(error)
+        match error {
+            JournalError::FrameSize { .. } => Self::TooMuch(error.to_string()),
+            error => Self::Journal(error),
+        }
     }
 }
 
 impl Refusal {
+    /// Of a body of at most `limit` bytes.
+    fn of(missing: Missing, limit: usize) -> Self {
+        match missing {
+            Missing::TooLarge => Self::TooLarge(limit),
+            Missing::NoRoom | Missing::GaveWay => Self::Busy,
+            Missing::NoMemory => Self::NoMemory,
+            Missing::Slow => Self::Slow,
+            Missing::Broken(reason) => Self::Unreadable(reason),
+        }
+    }
+
     fn response(&self) -> Response {
         let (status, error) = match self {
-            Self::TooLarge { limit } => (
+            Self::TooLarge(limit) => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 format!("the body is larger than {limit} bytes"),
             ),
+            Self::TooMuch(reason) => (StatusCode::PAYLOAD_TOO_LARGE, reason.clone()),
             Self::Slow => (
                 StatusCode::REQUEST_TIMEOUT,
                 format!(
@@ -244,7 +245,11 @@ impl Refusal {
             ),
             Self::Busy => (
                 StatusCode::SERVICE_UNAVAILABLE,
-                "too many large bodies are being read".to_owned(),
+                "there is no room for the body beside others".to_owned(),
+            ),
+            Self::NoMemory => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "there is no memory for the body".to_owned(),
             ),
             Self::Unreadable(reason) => (StatusCode::BAD_REQUEST, reason.clone()),
             Self::Headers(error) => (StatusCode::BAD_REQUEST, error.to_string()),
@@ -260,6 +265,7 @@ impl Refusal {
                     InflateError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
                     InflateError::UnknownEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
                     InflateError::Damaged { .. } => StatusCode::BAD_REQUEST,
+                    InflateError::NoMemory => StatusCode::SERVICE_UNAVAILABLE,
                 },
                 error.to_string(),
             ),
@@ -271,6 +277,8 @@ impl Refusal {
         let mut response = super::json(status, body);
         let seconds = match self {
             Self::Busy
+            | Self::NoMemory
+            | Self::Inflate(InflateError::NoMemory)
             | Self::Numbers(senders::Error::Crowded)
             | Self::Journal(JournalError::Overloaded { .. }) => Some("1"),
             Self::Journal(JournalError::Full { .. } | JournalError::DiskFull { .. }) => Some("5"),

@@ -8,6 +8,9 @@ use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 /// sender use.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
+/// Bytes that are decompressed at once.
+const PIECE_BYTES: usize = 32 << 10;
+
 /// Why a body could not be decompressed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InflateError {
@@ -20,6 +23,9 @@ pub enum InflateError {
         /// The configured limit.
         limit: usize,
     },
+    /// Answered with 503.
+    #[error("there is no memory to decompress the body")]
+    NoMemory,
     /// Answered with 400.
     #[error("the body is not valid {encoding}: {reason}")]
     Damaged {
@@ -59,6 +65,7 @@ pub fn inflate(
     match inflated {
         Ok(bytes) if bytes.len() > limit => Err(InflateError::TooLarge { limit }),
         Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::OutOfMemory => Err(InflateError::NoMemory),
         Err(error) => Err(InflateError::Damaged {
             encoding: name,
             reason: error.to_string(),
@@ -68,9 +75,25 @@ pub fn inflate(
 
 /// Reads one byte more than the limit at the most, which is how the caller tells.
 fn read_to_limit(reader: impl Read, limit: usize) -> io::Result<Vec<u8>> {
+    let most = limit.saturating_add(1);
+    let mut reader = reader.take(most as u64);
     let mut bytes = Vec::new();
-    reader.take(limit as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        let read = match reader.read(&mut piece) {
+            Ok(0) => return Ok(bytes),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        if bytes.capacity() - bytes.len() < read {
+            // Twice as much, but no more than there can be.
+            let wanted = bytes.len().max(read).min(most - bytes.len());
+            let reserved = bytes.try_reserve_exact(wanted);
+            reserved.map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+        }
+        bytes.extend_from_slice(piece.get(..read).unwrap_or_default());
+    }
 }
 
 fn unzstd(body: &[u8], limit: usize) -> io::Result<Vec<u8>> {

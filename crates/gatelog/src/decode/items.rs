@@ -9,7 +9,8 @@
 //! **Limits.** Where a broken item ends is sometimes known only far behind it, so a body of broken
 //! items could make each be looked for to the end of the body. All the looking together is bounded
 //! ([`Work`]): when half of it is used up it is done near the item only, and when all is, the rest
-//! of the body is refused as one item.
+//! of the body is refused as one item. Of an item not more than [`MAX_ITEM_BYTES`] are read; of a
+//! longer one only the end is looked for.
 
 mod broken;
 mod work;
@@ -17,6 +18,11 @@ mod work;
 use gatelog_record::{AccessRecord, DecodeError, Flaws, json};
 
 use self::work::{REFUSED_ITEM, Work};
+
+/// The longest item that is read as a record. Envoy's largest head, 8 MiB with every limit raised, and
+/// two bodies captured beside it fit; more is no access record, and a few of them would fill the
+/// memory and the journal.
+pub const MAX_ITEM_BYTES: usize = 16 << 20;
 
 /// Iterator over the items of a body: each is a record with its flaws, or why it is none.
 #[derive(Clone, Debug)]
@@ -52,6 +58,16 @@ impl<'a> Items<'a> {
         self.rest = self.rest.get(bytes..).unwrap_or_default();
     }
 
+    /// Where an item ends that goes on behind [`MAX_ITEM_BYTES`]; `None` when that cannot be told, as
+    /// of one whose syntax is broken.
+    fn end_of_long(&mut self, line: Option<usize>) -> Option<usize> {
+        match line {
+            Some(end) => Some(end),
+            None if self.rest.starts_with('{') => broken::closed_end(self.rest, &mut self.work),
+            None => None,
+        }
+    }
+
     /// Reads the item at the beginning of the rest.
     fn item(&mut self) -> Result<(AccessRecord<'a>, Flaws), DecodeError> {
         if self.work.used_up() {
@@ -67,8 +83,21 @@ impl<'a> Items<'a> {
             Some(end) => self.rest.get(..end).unwrap_or_default(),
             None => self.rest,
         };
-        let (item, end) = json::read_next(text);
+        let window = window(text, MAX_ITEM_BYTES);
+        let (item, end) = json::read_next(window);
         self.work.add(end);
+        let cut = window.len() < text.len() && end >= window.len();
+        if cut
+            && let Some(bytes) = self.end_of_long(line)
+            && bytes > MAX_ITEM_BYTES
+        {
+            self.work.add(REFUSED_ITEM);
+            self.skip(bytes);
+            return Err(DecodeError::TooLarge {
+                bytes,
+                limit: MAX_ITEM_BYTES,
+            });
+        }
         if item.is_err() {
             self.work.add(REFUSED_ITEM);
         }
@@ -87,6 +116,12 @@ impl<'a> Items<'a> {
         }
         item
     }
+}
+
+/// The beginning of `text`, at most so many bytes and a few.
+fn window(text: &str, bytes: usize) -> &str {
+    let end = text.ceil_char_boundary(bytes);
+    text.get(..end).unwrap_or(text)
 }
 
 impl<'a> Iterator for Items<'a> {
@@ -267,6 +302,38 @@ mod tests {
                  was not read"
             )
         );
+    }
+
+    #[test]
+    fn of_a_long_item_the_end_is_found_and_its_size_told() {
+        let object = |bytes: usize| {
+            let filling = "x".repeat(bytes - r#"{"method":"L","path":""}"#.len());
+            format!(r#"{{"method":"L","path":"{filling}"}}"#)
+        };
+        let (a, fits, long) = (
+            r#"{"method":"A"}"#,
+            object(MAX_ITEM_BYTES),
+            object(MAX_ITEM_BYTES + 1),
+        );
+        for body in [
+            format!("[{a},{long},{a},{fits},{a}]"),
+            format!("{a}\n{long}\n{a}\n{fits}\n{a}"),
+            format!("{a}{long}{a}{fits}{a}"),
+        ] {
+            assert_eq!(methods(&body), "A ! A L A");
+            let told = Items::new(&body).nth(1).unwrap().unwrap_err();
+            let (bytes, limit) = (long.len(), MAX_ITEM_BYTES);
+            assert_eq!(told, DecodeError::TooLarge { bytes, limit });
+            assert!(work(&body).1 <= 3);
+        }
+        // What is no object is told by its line, and what never ends goes to its end.
+        let word = "x".repeat(2 * MAX_ITEM_BYTES);
+        assert_eq!(methods(&format!("\"{word}\"\n{a}")), "! A");
+        assert_eq!(
+            methods(&format!("{a}\n{{\"method\":\"{word}\n{a}")),
+            "A ! A"
+        );
+        assert_eq!(methods(&format!("[{a},{{\"method\":\"{word}")), "A ! !");
     }
 
     #[test]

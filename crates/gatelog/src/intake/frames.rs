@@ -48,8 +48,9 @@ impl<'b> Frames<'b> {
         }
     }
 
-    /// Appends a record.
-    pub(super) fn push(&mut self, record: &AccessRecord<'_>) {
+    /// Appends a record; answers how many bytes it takes.
+    pub(super) fn push(&mut self, record: &AccessRecord<'_>) -> usize {
+        let before = self.last.len();
         if self.last.is_empty() {
             match self.sent {
                 None => wire::begin_batch(self.last),
@@ -62,6 +63,7 @@ impl<'b> Frames<'b> {
         wire::write_record(record, self.last);
         self.content.records += 1;
         self.content.end += 1;
+        let bytes = self.last.len() - before;
         if self.last.len() >= FRAME_BYTES {
             let next = Vec::with_capacity(FRAME_BYTES + FRAME_BYTES / 8);
             let mut full = std::mem::replace(self.last, next);
@@ -75,6 +77,7 @@ impl<'b> Frames<'b> {
             self.full
                 .push((full, std::mem::replace(&mut self.content, begun)));
         }
+        bytes
     }
 
     fn begin(&mut self, sent: &Sent) {

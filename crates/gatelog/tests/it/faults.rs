@@ -13,6 +13,7 @@ mod directory;
 mod disk;
 mod failpoint;
 mod hostile;
+mod large;
 mod memory;
 mod outage;
 mod random_kill;

@@ -46,6 +46,11 @@ pub(super) fn end_in_array(text: &str, work: &mut Work) -> usize {
     before_next_item
 }
 
+/// Where the object at the beginning of `text` ends, if its braces and strings are whole.
+pub(super) fn closed_end(text: &str, work: &mut Work) -> Option<usize> {
+    closing_brace(text, text.len(), work)
+}
+
 /// Behind the brace that closes the object at the beginning of `text`, at most `limit` bytes in.
 fn closing_brace(text: &str, limit: usize, work: &mut Work) -> Option<usize> {
     let (mut depth, mut in_string, mut escaped) = (0usize, false, false);

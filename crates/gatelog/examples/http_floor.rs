@@ -52,6 +52,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         // The router's error has no values.
         async move { answer.await.into_response() }
     };
-    server::serve(listener, handler, stopped, || async {}).await?;
+    let refuse = gatelog::api::ingest::stopping;
+    server::serve(listener, handler, refuse, stopped, || async {}).await?;
     Ok(())
 }

@@ -11,6 +11,7 @@
 
 mod arrival;
 pub mod ingest;
+pub mod lookout;
 #[doc(hidden)]
 pub mod parameter;
 pub mod query;
@@ -72,7 +73,8 @@ fn router(service: Arc<Service>) -> Router {
 }
 
 async fn metrics(State(service): State<Arc<Service>>) -> Response {
-    service.update_gauges();
+    let sight = service.sight().await;
+    service.update_gauges(&sight.lags);
     let text = [(
         header::CONTENT_TYPE,
         "text/plain; version=0.0.4; charset=utf-8",

@@ -131,6 +131,7 @@ impl Intake {
         sent: &Sent,
         body: Cow<'_, [u8]>,
     ) -> Result<Outcome, Error> {
+        let sent = &sent.with_body(&body);
         let text = Text::new(body)?;
         FRAME.with_borrow_mut(|buffer| {
             let mut frames = Frames::new(buffer, Some(sent));
@@ -142,7 +143,8 @@ impl Intake {
                     first: sent.first,
                     items: frames.items(),
                 })?;
-            let taken = senders.take(journal, sent, &numbered, Moment::now())?;
+            let refused = frames.refused(sent.first);
+            let taken = senders.take(journal, sent, &numbered, &refused, Moment::now())?;
             outcome.accepted = taken.accepted;
             outcome.duplicates = taken.duplicates;
             outcome.appended = taken.appended;

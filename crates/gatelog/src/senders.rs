@@ -13,6 +13,9 @@
 //! keeper: checkpoint (senders/checkpoint) · log of losses        start: checkpoint, then frames
 //! ```
 //!
+//! Two bodies under one idempotency key are told apart by their checksums; the second is refused. The
+//! number of an item that was refused is not taken: it may come again with a record.
+//!
 //! **Invariants.** A record is called a duplicate only if a record with its number is durable when
 //! the answer is given: the answer waits for those in flight, too. Numbers decide, not batches: of
 //! a body that was taken in part the rest is taken. A record with a number that is known is not
@@ -46,15 +49,17 @@ mod restore;
 mod rig;
 mod shelf;
 mod stream;
+mod take;
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use gatelog_journal::{Appended, Journal, Ticket};
-use gatelog_record::{WireError, wire};
+use gatelog_journal::{Appended, Journal};
+use gatelog_record::WireError;
+use tokio::sync::watch;
 
 pub use self::checkpoint::FAILPOINTS;
 pub use self::cut::Frame;
-use self::cut::cut;
 pub use self::gaps::{GRACE, Moment};
 pub use self::headers::Sent;
 pub use self::keeper::Keeper;
@@ -63,13 +68,14 @@ pub use self::name::Name;
 pub use self::numbers::Run;
 pub use self::report::Listing;
 pub use self::restore::restore;
-use self::shelf::{Bounds, Held, Shelf};
+use self::shelf::{Bounds, Shelf};
+use self::take::Body;
 
 /// Bytes for what is known of workers.
-pub const WORKER_BYTES: usize = 12 << 20;
+pub const WORKER_BYTES: usize = 11 << 20;
 
 /// Bytes for what is known of idempotency keys.
-pub const KEY_BYTES: usize = 20 << 20;
+pub const KEY_BYTES: usize = 21 << 20;
 
 /// Idempotency keys that are kept, as far as they are not very long.
 pub const KEYS: usize = 65_536;
@@ -87,6 +93,21 @@ pub struct Senders {
     /// Whether a worker may have been here of which nothing is known: numbers before the first that
     /// comes of one are then not missing.
     forgetful: AtomicBool,
+    /// Whether all is known that was sent before the start.
+    restored: watch::Sender<bool>,
+}
+
+/// A later program has written the checkpoint. The operator starts that one, or removes the file and
+/// accepts that what senders repeat from before is stored twice.
+#[derive(Debug, thiserror::Error)]
+#[error("{path} has format version {found}; this program reads version {reads}")]
+pub struct LaterVersion {
+    /// The checkpoint.
+    pub path: PathBuf,
+    /// Its version.
+    pub found: u32,
+    /// The version that this program reads.
+    pub reads: u32,
 }
 
 /// What became of a body's records.
@@ -115,9 +136,16 @@ pub enum Error {
         /// How many follow, that one included.
         items: u64,
     },
+    /// It is not known yet what was sent before the start. The sender tries again in a moment.
+    #[error("what senders have sent is still being looked up")]
+    Restoring,
     /// Too much of this sender waits for the disk. The sender tries again in a moment.
     #[error("too many batches of this sender are under way")]
     Crowded,
+    /// Nothing of it was taken, as the records of another one with this key are here. The sender
+    /// gives each body a key of its own.
+    #[error("idempotency-key: another body was sent with this key; a new body needs a new key")]
+    OtherBody,
     /// A frame is not what was written: a fault of this program.
     #[error("a frame cannot be read: {0}")]
     Frame(#[from] WireError),
@@ -148,6 +176,7 @@ impl Senders {
             keys: Shelf::new(keys),
             uses: AtomicU64::new(0),
             forgetful: AtomicBool::new(false),
+            restored: watch::Sender::new(true),
         }
     }
 
@@ -171,7 +200,8 @@ impl Senders {
     }
 
     /// Appends the records of a body whose numbers are not known yet. `frames` follow each other
-    /// without a gap, from the first number that was sent.
+    /// without a gap, from the first number that was sent; `refused` are the numbers in order of the
+    /// items that are no records.
     ///
     /// # Errors
     /// [`Error`]; nothing was appended.
@@ -180,6 +210,7 @@ impl Senders {
         journal: &Journal,
         sent: &Sent,
         frames: &[Frame<'_>],
+        refused: &[Run],
         now: Moment,
     ) -> Result<Taken, Error> {
         let shelf = self.shelf(&sent.name);
@@ -187,7 +218,12 @@ impl Senders {
             shelf.find_or_make(&sent.name, || self.new_ledger(&sent.name, sent.first, now));
         let use_number = self.uses.fetch_add(1, Ordering::Relaxed) + 1;
         stream.used.store(use_number, Ordering::Relaxed);
-        let taken = take_into(&mut shelf.hold(&stream), journal, sent, frames, now);
+        let body = Body {
+            sent,
+            frames,
+            refused,
+        };
+        let taken = body.take_into(&mut shelf.hold(&stream), journal, now);
         self.forget_oldest(shelf);
         taken
     }
@@ -199,124 +235,10 @@ impl Senders {
         }
     }
 
-    /// Takes numbers that the journal has, at the start.
-    fn replay(&self, origin: &wire::Origin<'_>, now: Moment) {
-        let end = origin.first.checked_add(origin.items.into());
-        let (Some(name), Some(end)) = (Name::new(origin.stream), end) else {
-            return;
-        };
-        let shelf = self.shelf(&name);
-        let stream = shelf.find_or_make(&name, || self.new_ledger(&name, origin.first, now));
-        let use_number = self.uses.fetch_add(1, Ordering::Relaxed) + 1;
-        stream.used.store(use_number, Ordering::Relaxed);
-        shelf.hold(&stream).replay(Run::new(origin.first, end), now);
-        self.forget_oldest(shelf);
-    }
-
     /// How many bodies have been taken: it changes when anything does.
     fn uses(&self) -> u64 {
         self.uses.load(Ordering::Relaxed)
     }
-}
-
-/// Takes the frames of a body into their stream.
-fn take_into(
-    state: &mut Held<'_>,
-    journal: &Journal,
-    sent: &Sent,
-    frames: &[Frame<'_>],
-    now: Moment,
-) -> Result<Taken, Error> {
-    state.settle(|ticket| journal.state(ticket), now);
-    if let Some(ledger) = &mut state.ledger {
-        ledger.last_seen = now.time;
-        // Bodies overtake each other, and what was dropped stays dropped.
-        ledger.dropped = ledger.dropped.max(sent.dropped.unwrap_or_default());
-    }
-    let (Some(first), Some(last)) = (frames.first(), frames.last()) else {
-        return Ok(Taken::default());
-    };
-    let whole = Run::new(first.numbers.start, last.numbers.end);
-    if state.is_crowded() {
-        return Err(Error::Crowded);
-    }
-    let records: u64 = frames.iter().map(|frame| u64::from(frame.records)).sum();
-    if state.is_new(whole) {
-        let appended = append(journal, frames)?;
-        state.put_in_flight(whole, appended.ticket(), now);
-        return Ok(Taken {
-            accepted: records,
-            duplicates: 0,
-            appended: vec![appended],
-        });
-    }
-    let tickets = state.tickets(whole);
-    let mut appended: Vec<Appended> = tickets
-        .into_iter()
-        .map(|ticket| journal.appended(ticket))
-        .collect();
-    let accepted = match append_new(state, journal, sent, frames, now)? {
-        Some((own, records)) => {
-            appended.push(own);
-            records
-        }
-        None => 0,
-    };
-    let duplicates = records - accepted;
-    if let Some(ledger) = &mut state.ledger {
-        ledger.duplicates += duplicates;
-    }
-    Ok(Taken {
-        accepted,
-        duplicates,
-        appended,
-    })
-}
-
-/// Appends the records of which some are known, without those; how many it were, if any.
-fn append_new(
-    state: &mut Held<'_>,
-    journal: &Journal,
-    sent: &Sent,
-    frames: &[Frame<'_>],
-    now: Moment,
-) -> Result<Option<(Appended, u64)>, Error> {
-    let mut pieces = Vec::new();
-    for frame in frames {
-        let wanted = state.new_runs(frame.numbers);
-        if !wanted.is_empty() {
-            pieces.extend(cut(frame, sent.name.stream(), &wanted)?);
-        }
-    }
-    if pieces.is_empty() {
-        return Ok(None);
-    }
-    let new: Vec<Frame<'_>> = pieces
-        .iter()
-        .map(|piece| Frame {
-            bytes: &piece.bytes,
-            records: piece.records,
-            numbers: piece.numbers,
-        })
-        .collect();
-    let appended = append(journal, &new)?;
-    let ticket: Ticket = appended.ticket();
-    for frame in &new {
-        state.put_in_flight(frame.numbers, ticket, now);
-    }
-    let records = new.iter().map(|frame| u64::from(frame.records)).sum();
-    Ok(Some((appended, records)))
-}
-
-fn append(journal: &Journal, frames: &[Frame<'_>]) -> gatelog_journal::Result<Appended> {
-    if let [frame] = frames {
-        return journal.append(frame.bytes, frame.records);
-    }
-    let frames: Vec<(&[u8], u32)> = frames
-        .iter()
-        .map(|frame| (frame.bytes, frame.records))
-        .collect();
-    journal.append_all(&frames)
 }
 
 #[cfg(test)]

@@ -3,10 +3,13 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::http::StatusCode;
-use gatelog_journal::{Journal, Reader, Start};
+use gatelog_journal::{Journal, Lag, Reader, Start};
 use gatelog_store::Store;
 use gatelog_store::lake::{self, Lake};
 use gatelog_store::mysql::{DEFAULT_TABLE, Dsn, MysqlStore};
@@ -15,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
 use crate::api;
+use crate::api::lookout::{Lookout, Sight};
 use crate::api::room::Room;
 use crate::config::{Config, StoreName, Sync};
 use crate::dead_letter::DeadLetters;
@@ -48,12 +52,21 @@ pub struct Service {
     pub room: Room,
     /// Places to decode large and compressed bodies.
     pub decoders: Semaphore,
+    /// What the disk tells of the journal.
+    pub lookout: Lookout,
     /// What senders may send.
     pub limits: Limits,
     /// Whether rows show absent texts as "".
     pub empty_strings: bool,
     ok_requests: Counter,
+    data_dir: PathBuf,
+    /// Whether the process is about to end.
+    stopping: AtomicBool,
 }
+
+/// How long requests are still listened to when the process ends, to be told so: a connection that is
+/// closed instead leaves its sender in doubt.
+const FAREWELL: Duration = Duration::from_millis(400);
 
 /// Limits that handlers check.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +77,8 @@ pub struct Limits {
     pub decompressed_bytes: usize,
     /// The journal's cap.
     pub journal_bytes: u64,
+    /// What the journal leaves free on the disk.
+    pub reserve_bytes: u64,
 }
 
 /// Why the service did not start. The operator mends what it names.
@@ -76,6 +91,9 @@ pub enum StartError {
     /// The embedded store cannot be opened.
     #[error("{0}")]
     Store(#[source] gatelog_store::Error),
+    /// What is known of senders is of a later version.
+    #[error("senders: {0}")]
+    Senders(#[from] senders::LaterVersion),
     /// The configuration is not what it has to be.
     #[error("store.mysql.dsn: {0}")]
     Dsn(String),
@@ -110,14 +128,25 @@ impl Service {
         }
     }
 
+    /// Whether no request is to begin any more.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// What the disk tells of the journal, or has told last.
+    pub async fn sight(&self) -> Sight {
+        let (journal, dir) = (Arc::clone(&self.journal), self.data_dir.clone());
+        self.lookout.sight(move || Sight::of(&journal, &dir)).await
+    }
+
     /// Brings up to date what `/metrics` shows of others.
-    pub fn update_gauges(&self) {
+    pub fn update_gauges(&self, lags: &[Lag]) {
         #[expect(clippy::cast_precision_loss, reason = "a gauge, exact up to 2^53")]
         let set = |name, label, number: u64| self.telemetry.gauge(name, label).set(number as f64);
         set("gatelog_journal_bytes", None, self.journal.used_bytes());
         let dead_letter_bytes = self.dead_letters.used_bytes();
         set("gatelog_dead_letter_bytes", None, dead_letter_bytes);
-        for lag in self.journal.lags() {
+        for lag in lags {
             let label = || Some(("reader", lag.reader.clone()));
             set("gatelog_reader_lag_records", label(), lag.records);
             set("gatelog_reader_lag_bytes", label(), lag.bytes);
@@ -203,22 +232,28 @@ pub async fn start_with_outputs(
         dead_letters,
         query_store,
         room: Room::default(),
+        lookout: Lookout::default(),
         decoders: Semaphore::new(api::ingest::LARGE_AT_ONCE),
         limits: Limits {
             body_bytes: bytes(config.ingest.max_body_bytes),
             decompressed_bytes: bytes(config.ingest.max_decompressed_bytes),
-            journal_bytes: config.journal.max_bytes.as_u64(),
+            journal_bytes: max_bytes,
+            reserve_bytes: config.journal.reserve_bytes.as_u64(),
         },
         empty_strings: config.compat.empty_strings,
         ok_requests: telemetry.counter("gatelog_ingest_requests_total", Some(ok)),
         telemetry,
+        data_dir: config.data_dir.clone(),
+        stopping: AtomicBool::new(false),
     });
     let stop_server = watch::Sender::new(false);
     let handler = api::handler(&service);
     let served = Arc::clone(&service);
     let acknowledge = move || served.journal.acknowledger().run();
     let stop = stop_server.subscribe();
-    let server = tokio::spawn(api::server::serve(listener, handler, stop, acknowledge));
+    let refuse = api::ingest::stopping;
+    let server = api::server::serve(listener, handler, refuse, stop, acknowledge);
+    let server = tokio::spawn(server);
     tracing::info!(%address, data_dir = %config.data_dir.display(), "gatelog is listening");
     Ok(Running {
         address,
@@ -326,23 +361,27 @@ fn start_pipelines(
 fn start_senders(
     config: &Config,
     journal: &Arc<Journal>,
-    mut reader: Reader,
+    reader: Reader,
 ) -> Result<(Arc<Senders>, Keeper), StartError> {
-    let senders = Arc::new(senders::restore(&config.data_dir, journal, &mut reader));
+    let (senders, wanted) = senders::restore(&config.data_dir, journal)?;
+    let senders = Arc::new(senders);
     let keeper = Keeper::start(
         config.data_dir.clone(),
         Arc::clone(&senders),
         Arc::clone(journal),
         reader,
+        wanted,
         config.journal.max_bytes.as_u64(),
     );
     Ok((senders, keeper.map_err(io("start a thread"))?))
 }
 
 impl Running {
-    /// Ends it in the order of the flow: no new requests, those under way answered, the stores
+    /// Ends it in the order of the flow: new requests are refused, those under way answered, the stores
     /// drained as far as they manage, the journal closed.
     pub async fn stop(self) {
+        self.service.stopping.store(true, Ordering::Relaxed);
+        tokio::time::sleep(FAREWELL).await;
         self.stop_server.send_replace(true);
         match self.server.await {
             Ok(Ok(())) => {}

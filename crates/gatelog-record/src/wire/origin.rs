@@ -7,6 +7,7 @@
 //! ```text
 //! batch   = version(1) origin? (record | refused)*
 //! origin  = key(2, bytes) length stream key(5, varint) first key(6, fixed32) items
+//!           (key(7, fixed64) checksum)?
 //! stream  = key(1, bytes) length sender key(2, bytes) length boot key(3, bytes) length worker
 //!         | key(4, bytes) length idempotency key
 //! refused = key(3, varint) how many items stood here that were no records
@@ -18,7 +19,7 @@
 //!
 //! **Limits.** Texts are as long as the caller lets them be; at most 2^32 - 1 items.
 
-use super::{BYTES, FIXED32, Reader, VARINT, VERSION, Wire, write_bytes, write_varint};
+use super::{BYTES, FIXED32, FIXED64, Reader, VARINT, VERSION, Wire, write_bytes, write_varint};
 use crate::WireError;
 
 /// Tags of a batch's fields beside its records.
@@ -32,6 +33,7 @@ const WORKER: u64 = 3;
 const KEY: u64 = 4;
 const FIRST: u64 = 5;
 const ITEMS: u64 = 6;
+const CHECKSUM: u64 = 7;
 
 /// What numbers its items without gaps, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -80,6 +82,8 @@ pub struct Origin<'a> {
     pub first: u64,
     /// How many there are, those included that were refused and so are no records.
     pub items: u32,
+    /// Of the body that they came in, if it was the one of a key: to tell it from another one.
+    pub checksum: Option<u64>,
 }
 
 /// Where in a batch the number of its items stands.
@@ -95,7 +99,8 @@ pub fn begin_batch_from(origin: &Origin<'_>, out: &mut Vec<u8>) -> ItemsPlace {
         .texts()
         .map(|(_, text)| 1 + varint_bytes(text.len() as u64) + text.len())
         .sum();
-    let length = of_texts + 1 + varint_bytes(origin.first) + 1 + size_of::<u32>();
+    let of_checksum = origin.checksum.map_or(0, |_| 1 + size_of::<u64>());
+    let length = of_texts + 1 + varint_bytes(origin.first) + 1 + size_of::<u32>() + of_checksum;
     write_varint(ORIGIN << 3 | BYTES, out);
     write_varint(length as u64, out);
     for (tag, text) in origin.stream.texts() {
@@ -106,6 +111,10 @@ pub fn begin_batch_from(origin: &Origin<'_>, out: &mut Vec<u8>) -> ItemsPlace {
     write_varint(ITEMS << 3 | FIXED32, out);
     let place = ItemsPlace(out.len());
     out.extend_from_slice(&origin.items.to_le_bytes());
+    if let Some(checksum) = origin.checksum {
+        write_varint(CHECKSUM << 3 | FIXED64, out);
+        out.extend_from_slice(&checksum.to_le_bytes());
+    }
     place
 }
 
@@ -148,7 +157,7 @@ fn read_message(bytes: &[u8]) -> Result<Origin<'_>, WireError> {
         length: bytes.len(),
     };
     let mut texts = [None; 4];
-    let (mut first, mut items) = (None, None);
+    let (mut first, mut items, mut checksum) = (None, None, None);
     while !reader.rest.is_empty() {
         let at = reader.at();
         let (tag, wire) = reader.field()?;
@@ -163,6 +172,7 @@ fn read_message(bytes: &[u8]) -> Result<Origin<'_>, WireError> {
             }
             (FIRST, Wire::Varint(number)) => first = Some(number),
             (ITEMS, Wire::Fixed32(bytes)) => items = Some(u32::from_le_bytes(bytes)),
+            (CHECKSUM, Wire::Fixed64(bytes)) => checksum = Some(u64::from_le_bytes(bytes)),
             _ => {}
         }
     }
@@ -180,6 +190,7 @@ fn read_message(bytes: &[u8]) -> Result<Origin<'_>, WireError> {
             stream,
             first,
             items,
+            checksum,
         }),
         _ => Err(WireError::Malformed { tag: ORIGIN, at: 0 }),
     }
@@ -253,6 +264,7 @@ mod tests {
             },
             first: 1 << 40,
             items: 0,
+            checksum: None,
         };
         let mut batch = Vec::new();
         let place = begin_batch_from(&origin, &mut batch);
@@ -292,6 +304,7 @@ mod tests {
             is_key in any::<bool>(),
             first in any::<u64>(),
             count in any::<u32>(),
+            checksum in any::<Option<u64>>(),
         ) {
             let [sender, boot, worker] = &texts;
             let stream = if is_key {
@@ -299,7 +312,7 @@ mod tests {
             } else {
                 Stream::Worker { sender, boot, worker }
             };
-            let origin = Origin { stream, first, items: count };
+            let origin = Origin { stream, first, items: count, checksum };
             let mut batch = Vec::new();
             begin_batch_from(&origin, &mut batch);
             prop_assert_eq!(read_origin(&batch), Ok(Some(origin)));

@@ -23,6 +23,9 @@ pub(super) const BODY_TIMEOUT: Duration = Duration::from_mins(1);
 /// How often one that is still on its way is looked at.
 const TICK: Duration = Duration::from_secs(1);
 
+/// Bytes that are read of a body that is refused by its head.
+const DISCARD_BYTES: usize = 1 << 20;
+
 /// A body that is there.
 #[derive(Debug)]
 pub(super) struct Arrived<'r> {
@@ -108,6 +111,23 @@ where
         bytes: Bytes::from(gathered.bytes),
         place: gathered.place,
     })
+}
+
+/// Reads on what is answered already, and throws it away: a sender that is still sending would not see
+/// the answer. Of one that sends very much or slowly not all is read.
+pub(super) async fn discard<B>(mut body: B)
+where
+    B: Body<Data = Bytes, Error: Display> + Unpin,
+{
+    let all = async {
+        let mut length = 0;
+        while length < DISCARD_BYTES
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            length += frame.data_ref().map_or(0, Bytes::len);
+        }
+    };
+    let _in_time = tokio::time::timeout(TICK, all).await.is_ok();
 }
 
 /// What has come so far, and the room for it.

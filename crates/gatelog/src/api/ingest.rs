@@ -4,7 +4,8 @@
 //! sender that numbers them: [`headers`](crate::senders::headers)), and
 //! `"rejected":[{"index":i,"error":"…"}]` where items were refused; 400 in that shape when all were,
 //! and where the headers of the numbers are malformed; 413 what is too large now and for ever; 415 an
-//! unknown `Content-Encoding`; 503 with `Retry-After` what can be taken later: the journal is full or
+//! unknown `Content-Encoding`; 422 another body under the `Idempotency-Key` of one that was taken
+//! (draft-ietf-httpapi-idempotency-key-header, §2.7); 503 with `Retry-After` what can be taken later: the journal is full or
 //! cannot be written, there is no room or memory, the process ends.
 //!
 //! **Limits.** Bodies under way share the [`room`](super::room). [`LARGE_AT_ONCE`] of those that are
@@ -43,7 +44,14 @@ where
     B: Body<Data = Bytes, Error: Display> + Unpin,
 {
     let (head, body) = request.into_parts();
-    let response = match answer(service, &head.headers, body).await {
+    let answer = match begin(service, &head.headers).await {
+        Ok(begun) => answer(service, begun, body).await,
+        Err(refusal) => {
+            arrival::discard(body).await;
+            Err(refusal)
+        }
+    };
+    let response = match answer {
         Ok(outcome) => acknowledged(&outcome),
         Err(refusal) => refusal.response(),
     };
@@ -51,10 +59,21 @@ where
     response
 }
 
-async fn answer<B>(service: &Arc<Service>, headers: &HeaderMap, body: B) -> Result<Outcome, Refusal>
-where
-    B: Body<Data = Bytes, Error: Display> + Unpin,
-{
+/// The answer to a request that cannot be finished as the process ends.
+pub fn stopping() -> Response {
+    Refusal::Stopping.response()
+}
+
+/// What the head of a request says of its body.
+struct Begun<'h> {
+    sent: Option<Sent>,
+    encoding: Option<&'h str>,
+}
+
+async fn begin<'h>(service: &Service, headers: &'h HeaderMap) -> Result<Begun<'h>, Refusal> {
+    if service.is_stopping() {
+        return Err(Refusal::Stopping);
+    }
     let sent = headers::read(headers)?;
     let encoding = match headers
         .get(header::CONTENT_ENCODING)
@@ -64,6 +83,17 @@ where
         Some(Ok(encoding)) => Some(encoding),
         Some(Err(_)) => return Err(InflateError::UnknownEncoding("?".to_owned()).into()),
     };
+    if sent.is_some() && !service.senders.is_restored() {
+        service.senders.restored().await?;
+    }
+    Ok(Begun { sent, encoding })
+}
+
+async fn answer<B>(service: &Arc<Service>, begun: Begun<'_>, body: B) -> Result<Outcome, Refusal>
+where
+    B: Body<Data = Bytes, Error: Display> + Unpin,
+{
+    let Begun { sent, encoding } = begun;
     let mut outcome = {
         let limit = service.limits.body_bytes;
         let arrived = arrival::read(&service.room, body, limit).await;
@@ -161,6 +191,7 @@ enum Refusal {
     /// It could never be taken.
     TooMuch(String),
     Busy,
+    Stopping,
     Slow,
     NoMemory,
     Unreadable(String),
@@ -247,6 +278,10 @@ impl Refusal {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "there is no room for the body beside others".to_owned(),
             ),
+            Self::Stopping => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the collector is ending".to_owned(),
+            ),
             Self::NoMemory => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "there is no memory for the body".to_owned(),
@@ -256,6 +291,7 @@ impl Refusal {
             Self::Numbers(error) => (
                 match error {
                     senders::Error::Overflow { .. } => StatusCode::BAD_REQUEST,
+                    senders::Error::OtherBody => StatusCode::UNPROCESSABLE_ENTITY,
                     _ => StatusCode::SERVICE_UNAVAILABLE,
                 },
                 error.to_string(),
@@ -277,14 +313,20 @@ impl Refusal {
         let mut response = super::json(status, body);
         let seconds = match self {
             Self::Busy
+            | Self::Stopping
             | Self::NoMemory
             | Self::Inflate(InflateError::NoMemory)
-            | Self::Numbers(senders::Error::Crowded)
+            | Self::Numbers(senders::Error::Crowded | senders::Error::Restoring)
             | Self::Journal(JournalError::Overloaded { .. }) => Some("1"),
             Self::Journal(JournalError::Full { .. } | JournalError::DiskFull { .. }) => Some("5"),
             Self::Journal(_) => Some("30"),
             _ => None,
         };
+        if matches!(self, Self::Stopping) {
+            // The next one is for whoever comes behind this process.
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
         if let Some(seconds) = seconds {
             response
                 .headers_mut()

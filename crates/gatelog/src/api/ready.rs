@@ -10,8 +10,9 @@ use axum::response::Response;
 use gatelog_journal::Lag;
 use serde::Serialize;
 
+use super::lookout::Sight;
 use crate::health::{Health, Warnings};
-use crate::service::Service;
+use crate::service::{Limits, Service};
 
 #[derive(Serialize)]
 struct Readiness {
@@ -61,12 +62,13 @@ struct StoreState {
 /// Answers `GET /ready`: 200 when the journal takes records and every store does, else 503. An
 /// output that fails is told, but is not ours to mend: what waits for it is bounded.
 pub async fn ready(State(service): State<Arc<Service>>) -> Response {
-    let lags = service.journal.lags();
+    let sight = service.sight().await;
+    let lags = &sight.lags;
     let stores: Vec<StoreState> = service
         .stores
         .iter()
         .map(|(store, health)| StoreState {
-            reader: reader(store.name(), store.name(), health, &lags),
+            reader: reader(store.name(), store.name(), health, lags),
             exactly_once: store.exactly_once(),
             answers_queries: store.name() == service.query_store.name(),
         })
@@ -74,9 +76,9 @@ pub async fn ready(State(service): State<Arc<Service>>) -> Response {
     let outputs = service
         .outputs
         .iter()
-        .map(|output| reader(&output.name, &output.reader, &output.health, &lags));
-    let full = service.journal.is_full().then(|| "full".to_owned());
-    let error = service.journal.failure().or(full);
+        .map(|output| reader(&output.name, &output.reader, &output.health, lags));
+    let failure = service.journal.failure();
+    let error = failure.or_else(|| full(&service, &sight));
     let readiness = Readiness {
         ready: error.is_none() && stores.iter().all(|store| store.reader.ok),
         journal: JournalState {
@@ -97,6 +99,33 @@ pub async fn ready(State(service): State<Arc<Service>>) -> Response {
         status,
         serde_json::to_string(&readiness).unwrap_or_default(),
     )
+}
+
+/// What is full, if anything is: the journal has reached its cap, or the disk its reserve.
+fn full(service: &Service, sight: &Sight) -> Option<String> {
+    /// What the journal counts as full before it is, and what it takes for itself.
+    const MARGIN_BYTES: u64 = (1 << 20) + (64 << 10);
+    if !service.journal.is_full() {
+        return None;
+    }
+    let Limits {
+        journal_bytes: max_bytes,
+        reserve_bytes,
+        ..
+    } = service.limits;
+    let used_bytes = service.journal.used_bytes();
+    let error = if used_bytes + MARGIN_BYTES > max_bytes {
+        gatelog_journal::Error::Full {
+            used_bytes,
+            max_bytes,
+        }
+    } else {
+        gatelog_journal::Error::DiskFull {
+            free_bytes: sight.free_bytes.unwrap_or_default(),
+            reserve_bytes,
+        }
+    };
+    Some(error.to_string())
 }
 
 fn reader(name: &str, reader: &str, health: &Health, lags: &[Lag]) -> ReaderState {

@@ -5,6 +5,9 @@
 //! request, and moving it to another thread then costs a quarter of the processor time it needs in
 //! all (measured with 64 connections and single records).
 //!
+//! **Ending.** Nothing new is accepted, requests have [`GRACE`] to finish, and those that have not are
+//! answered by `refuse`; a connection ends with its request.
+//!
 //! **Limits.** 64 KiB for a request's head. A head must arrive within [`HEAD_TIMEOUT`], which also
 //! ends connections that are idle for so long.
 
@@ -23,7 +26,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 /// Bytes of a request's head, beyond which it is answered 431.
 const HEAD_BYTES: usize = 64 << 10;
@@ -33,6 +36,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// How long requests may take to finish when the process ends.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// How long it may then take to send their refusals.
+const REFUSAL_GRACE: Duration = Duration::from_secs(2);
 
 /// The pause after an error of `accept`, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -51,6 +57,7 @@ struct Worker {
 pub async fn serve<H, A, F>(
     listener: TcpListener,
     handler: H,
+    refuse: fn() -> Response,
     mut stop: watch::Receiver<bool>,
     beside: impl Fn() -> F + Clone + Send + 'static,
 ) -> io::Result<()>
@@ -61,7 +68,7 @@ where
 {
     let count = std::thread::available_parallelism().map_or(1, NonZero::get);
     let workers: Vec<Worker> = (0..count)
-        .map(|_| Worker::start(handler.clone(), beside.clone()))
+        .map(|_| Worker::start(handler.clone(), refuse, beside.clone()))
         .collect::<io::Result<_>>()?;
     for worker in workers.iter().cycle() {
         let accepted = tokio::select! {
@@ -95,7 +102,11 @@ where
 }
 
 impl Worker {
-    fn start<H, A, F>(handler: H, beside: impl Fn() -> F + Send + 'static) -> io::Result<Self>
+    fn start<H, A, F>(
+        handler: H,
+        refuse: fn() -> Response,
+        beside: impl Fn() -> F + Send + 'static,
+    ) -> io::Result<Self>
     where
         H: Fn(Request<Incoming>) -> A + Clone + Send + Sync + 'static,
         A: Future<Output = Response> + Send + 'static,
@@ -109,7 +120,7 @@ impl Worker {
             .name("http".to_owned())
             .spawn(move || {
                 runtime.block_on(async {
-                    let connections = connections(receiver, &handler);
+                    let connections = connections(receiver, &handler, refuse);
                     tokio::pin!(connections);
                     tokio::select! {
                         () = &mut connections => {}
@@ -122,13 +133,18 @@ impl Worker {
 }
 
 /// Serves each connection that comes, and after the last lets requests finish.
-async fn connections<H, A>(mut streams: mpsc::UnboundedReceiver<std::net::TcpStream>, handler: &H)
-where
+async fn connections<H, A>(
+    mut streams: mpsc::UnboundedReceiver<std::net::TcpStream>,
+    handler: &H,
+    refuse: fn() -> Response,
+) where
     H: Fn(Request<Incoming>) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Response> + Send + 'static,
 {
     let graceful = GracefulShutdown::new();
     let builder = Arc::new(builder());
+    // This thread's alone: a request that waits is put among its waiting, without contention.
+    let too_late = Arc::new(Notify::new());
     tokio::spawn(keep_a_timer());
     while let Some(stream) = streams.recv().await {
         // An acknowledgement is one small packet: it must not wait for more.
@@ -139,9 +155,17 @@ where
         let Ok(stream) = stream else { continue };
         let builder = Arc::clone(&builder);
         let handler = handler.clone();
+        let for_requests = Arc::clone(&too_late);
         let service = service_fn(move |request| {
             let answer = handler(request);
-            async move { Ok::<_, Infallible>(answer.await) }
+            let too_late = Arc::clone(&for_requests);
+            async move {
+                Ok::<_, Infallible>(tokio::select! {
+                    biased;
+                    answer = answer => answer,
+                    () = too_late.notified() => refuse(),
+                })
+            }
         });
         let watcher = graceful.watcher();
         tokio::spawn(async move {
@@ -150,15 +174,17 @@ where
             let _finished = watcher.watch(connection.into_owned()).await.is_ok();
         });
     }
-    if tokio::time::timeout(GRACE, graceful.shutdown())
-        .await
-        .is_err()
-    {
-        tracing::warn!(
-            seconds = GRACE.as_secs(),
-            "requests were cut off after the grace period"
-        );
+    let finished = graceful.shutdown();
+    tokio::pin!(finished);
+    if tokio::time::timeout(GRACE, &mut finished).await.is_ok() {
+        return;
     }
+    tracing::warn!(
+        seconds = GRACE.as_secs(),
+        "requests did not finish in the grace period and are refused"
+    );
+    too_late.notify_waiters();
+    let _all_told = tokio::time::timeout(REFUSAL_GRACE, finished).await.is_ok();
 }
 
 /// Keeps a timer that is due before every other. tokio wakes its driver, a system call, for a timer

@@ -24,7 +24,7 @@ const REPLACEMENT_BYTES: usize = char::REPLACEMENT_CHARACTER.len_utf8();
 /// A body as text.
 #[derive(Debug)]
 pub struct Text<'b> {
-    text: Cow<'b, str>,
+    content: Cow<'b, str>,
     /// Where the body begins, behind a byte order mark.
     begin: usize,
     marks: Marks,
@@ -45,27 +45,32 @@ impl<'b> Text<'b> {
         } else {
             0
         };
-        let (text, marks) = match body {
-            Cow::Borrowed(bytes) => match std::str::from_utf8(bytes) {
-                Ok(text) => (Cow::Borrowed(text), Marks::default()),
-                Err(_) => {
+        let (content, marks) = match body {
+            Cow::Borrowed(bytes) => {
+                if let Ok(text) = std::str::from_utf8(bytes) {
+                    (Cow::Borrowed(text), Marks::default())
+                } else {
                     let mut copy = Vec::new();
                     copy.try_reserve_exact(bytes.len())?;
                     copy.extend_from_slice(bytes);
                     mark(copy)?
                 }
-            },
+            }
             Cow::Owned(bytes) => match String::from_utf8(bytes) {
                 Ok(text) => (Cow::Owned(text), Marks::default()),
                 Err(error) => mark(error.into_bytes())?,
             },
         };
-        Ok(Self { text, begin, marks })
+        Ok(Self {
+            content,
+            begin,
+            marks,
+        })
     }
 
     /// The text, with a `?` for each byte that was not UTF-8.
     pub fn as_str(&self) -> &str {
-        self.text.get(self.begin..).unwrap_or_default()
+        self.content.get(self.begin..).unwrap_or_default()
     }
 
     /// Whether some byte was not UTF-8.
@@ -95,12 +100,12 @@ impl<'b> Text<'b> {
         let mut whole = part.start;
         for at in part.clone() {
             if self.marks.has(at) {
-                mended.push_str(self.text.get(whole..at).unwrap_or_default());
+                mended.push_str(self.content.get(whole..at).unwrap_or_default());
                 mended.push(char::REPLACEMENT_CHARACTER);
                 whole = at + 1;
             }
         }
-        mended.push_str(self.text.get(whole..part.end).unwrap_or_default());
+        mended.push_str(self.content.get(whole..part.end).unwrap_or_default());
         Ok(mended)
     }
 
@@ -201,7 +206,7 @@ mod tests {
     #[test]
     fn utf_8_is_borrowed_and_a_byte_order_mark_left_out() {
         let plain = text("{\"a\":\"é\"}".as_bytes());
-        assert!(matches!(plain.text, Cow::Borrowed(_)) && !plain.is_marked());
+        assert!(matches!(plain.content, Cow::Borrowed(_)) && !plain.is_marked());
         let marked = text(b"\xef\xbb\xbf{\xff}\xff");
         assert_eq!(marked.as_str(), "{?}?");
         assert_eq!(marked.marked_in(0..3), 1);

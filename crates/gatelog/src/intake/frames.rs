@@ -9,6 +9,10 @@ use gatelog_record::wire::{self, ItemsPlace, Origin};
 
 use crate::senders::{Frame, Run, Sent};
 
+/// Runs of refused items that are told apart in a body. What lies between those behind is taken, and
+/// taken again if it is repeated.
+const MAX_REFUSED_RUNS: usize = 4096;
+
 /// A frame is full when it has grown to this.
 pub(super) const FRAME_BYTES: usize = 512 << 10;
 
@@ -23,6 +27,8 @@ pub(super) struct Frames<'b> {
     sent: Option<&'b Sent>,
     /// Items that were refused behind the last record.
     refused: u32,
+    /// Places in the body of all items that were refused, where they are numbered.
+    refused_runs: Vec<Run>,
 }
 
 /// What a frame holds.
@@ -45,6 +51,7 @@ impl<'b> Frames<'b> {
             content: Content::default(),
             sent,
             refused: 0,
+            refused_runs: Vec::new(),
         }
     }
 
@@ -86,15 +93,23 @@ impl<'b> Frames<'b> {
             // Numbers beyond the last that there is are refused in the end.
             first: sent.first.wrapping_add(self.content.begin),
             items: 0,
+            checksum: sent.checksum,
         };
         self.content.items_at = wire::begin_batch_from(&origin, self.last);
     }
 
     /// Passes over an item that is no record.
     pub(super) fn refuse(&mut self) {
-        if self.sent.is_some() {
-            self.refused += 1;
-            self.content.end += 1;
+        if self.sent.is_none() {
+            return;
+        }
+        let place = self.content.end;
+        self.refused += 1;
+        self.content.end += 1;
+        let full = self.refused_runs.len() >= MAX_REFUSED_RUNS;
+        match self.refused_runs.last_mut() {
+            Some(last) if last.end == place || full => last.end = place + 1,
+            _ => self.refused_runs.push(Run::new(place, place + 1)),
         }
     }
 
@@ -138,6 +153,17 @@ impl<'b> Frames<'b> {
         Some(self.contents().map(frame).collect())
     }
 
+    /// The numbers of the items that were refused, in order, from the first that was sent.
+    pub(super) fn refused(&self, first: u64) -> Vec<Run> {
+        let shifted = |run: &Run| {
+            Run::new(
+                first.saturating_add(run.start),
+                first.saturating_add(run.end),
+            )
+        };
+        self.refused_runs.iter().map(shifted).collect()
+    }
+
     /// How many items there are, where they are numbered.
     pub(super) fn items(&self) -> u64 {
         self.content.end
@@ -178,6 +204,7 @@ mod tests {
             name: Name::new(wire::Stream::Key { key: "k" }).unwrap(),
             first,
             dropped: None,
+            checksum: None,
         }
     }
 
@@ -225,6 +252,10 @@ mod tests {
             .map(|frame| (frame.records, frame.numbers.start, frame.numbers.end))
             .collect();
         assert_eq!(runs, [(4, 1000, 1008), (4, 1008, 1019)]);
+        let refused = [(1000, 1002), (1004, 1005), (1006, 1007), (1009, 1011)];
+        let mut refused = refused.map(|(start, end)| Run::new(start, end)).to_vec();
+        refused.extend([Run::new(1012, 1014), Run::new(1016, 1019)]);
+        assert_eq!(frames.refused(sent.first), refused);
         let mut told = String::new();
         for frame in &numbered {
             let origin = wire::read_origin(frame.bytes).unwrap().unwrap();
@@ -238,6 +269,20 @@ mod tests {
             }
         }
         assert_eq!(told, body);
+    }
+
+    #[test]
+    fn of_very_many_refused_items_the_last_are_one_run() {
+        let (mut buffer, sent) = (Vec::new(), sent(0));
+        let mut frames = Frames::new(&mut buffer, Some(&sent));
+        for _ in 0..MAX_REFUSED_RUNS + 10 {
+            frames.push(&record(1));
+            frames.refuse();
+        }
+        let refused = frames.refused(0);
+        assert_eq!(refused.len(), MAX_REFUSED_RUNS);
+        let end = 2 * (MAX_REFUSED_RUNS as u64 + 10);
+        assert_eq!(refused.last(), Some(&Run::new(end - 21, end)));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use gatelog_journal::{Journal, Position};
 
 use super::form::{self, Input};
 use super::shelf::Shelf;
-use super::{Moment, Senders};
+use super::{LaterVersion, Moment, Senders};
 
 /// The places where a test ends the process or makes the disk fail.
 pub const FAILPOINTS: [&str; 4] = [
@@ -152,9 +152,12 @@ pub(super) enum Unusable {
     /// It cannot be read.
     #[error("{0}")]
     Io(#[source] io::Error),
-    /// It is damaged, or of another version.
-    #[error("it is damaged or of another version")]
+    /// It is damaged.
+    #[error("it is damaged")]
     Damaged,
+    /// A later program has written it.
+    #[error(transparent)]
+    Version(#[from] LaterVersion),
     /// It belongs to another journal, or to a later state of this one.
     #[error("it belongs to another journal")]
     Foreign,
@@ -190,6 +193,12 @@ pub(super) fn read_from(
         return Err(Unusable::Damaged);
     }
     let mut input = Input::new(content);
+    let version = read_version(&mut input).ok_or(Unusable::Damaged)?;
+    if version > VERSION {
+        let path = path(data_dir);
+        let (found, reads) = (version, VERSION);
+        return Err(LaterVersion { path, found, reads }.into());
+    }
     let (id, position, forgetful) = read_head(&mut input).ok_or(Unusable::Damaged)?;
     if id != *journal.id().as_bytes() || position > journal.end() {
         return Err(Unusable::Foreign);
@@ -207,11 +216,14 @@ pub(super) fn read_from(
     Ok(position)
 }
 
+/// The version of what has the magic and the checksum of a checkpoint, which every version has.
+fn read_version(input: &mut Input<'_>) -> Option<u32> {
+    (input.array::<8>()? == *MAGIC).then_some(())?;
+    input.count().filter(|version| *version > 0)
+}
+
 /// The journal's id, the position, and whether workers were forgotten.
 fn read_head(input: &mut Input<'_>) -> Option<([u8; 16], Position, u8)> {
-    if input.array::<8>()? != *MAGIC || input.count()? != VERSION {
-        return None;
-    }
     let id = input.array()?;
     Some((id, Position::new(input.number()?), input.byte()?))
 }

@@ -24,11 +24,23 @@ pub(super) struct Piece {
     pub(super) numbers: Run,
 }
 
-/// The pieces of a frame that have these numbers, which are in order. Those without a record are
-/// left out.
+impl Piece {
+    /// As a frame.
+    pub(super) fn frame(&self) -> Frame<'_> {
+        Frame {
+            bytes: &self.bytes,
+            records: self.records,
+            numbers: self.numbers,
+        }
+    }
+}
+
+/// The pieces of a frame of this body that have these numbers, which are in order. Those without a
+/// record are left out.
 pub(super) fn cut(
     frame: &Frame<'_>,
     stream: Stream<'_>,
+    checksum: Option<u64>,
     wanted: &[Run],
 ) -> Result<Vec<Piece>, WireError> {
     let mut pieces = Vec::new();
@@ -41,7 +53,7 @@ pub(super) fn cut(
         if run.is_empty() {
             continue;
         }
-        let mut piece = Draft::new(stream, run);
+        let mut piece = Draft::new(stream, checksum, run);
         while let Some((at, record)) = held.take().map_or_else(
             || next_record(&mut items, &mut number),
             |held| Ok(Some(held)),
@@ -87,12 +99,13 @@ struct Draft {
 }
 
 impl Draft {
-    fn new(stream: Stream<'_>, numbers: Run) -> Self {
+    fn new(stream: Stream<'_>, checksum: Option<u64>, numbers: Run) -> Self {
         let mut bytes = Vec::new();
         let origin = Origin {
             stream,
             first: numbers.start,
             items: items_of(numbers),
+            checksum,
         };
         wire::begin_batch_from(&origin, &mut bytes);
         Self {
@@ -146,6 +159,7 @@ mod tests {
     /// with a number has that number in it.
     fn numbers_in(batch: &[u8]) -> Vec<u64> {
         let origin = wire::read_origin(batch).unwrap().unwrap();
+        assert_eq!(origin.checksum, Some(7));
         let (mut number, mut numbers) = (origin.first, Vec::new());
         let mut records = wire::read_batch(batch).unwrap();
         for item in wire::items(batch).unwrap() {
@@ -174,7 +188,7 @@ mod tests {
             first in 0u64..50,
             wanted in prop::collection::vec((1u64..10, 1u64..10), 0..8),
         ) {
-            let mut draft = Draft::new(STREAM, Run::new(first, first + taken.len() as u64));
+            let mut draft = Draft::new(STREAM, Some(7), Run::new(first, first + taken.len() as u64));
             let mut record = Vec::new();
             for (index, taken) in taken.iter().enumerate() {
                 if *taken {
@@ -192,7 +206,7 @@ mod tests {
                 runs.push(Run::new(end + gap, end + gap + length));
                 end += gap + length;
             }
-            let pieces = cut(&frame, STREAM, &runs).unwrap();
+            let pieces = cut(&frame, STREAM, Some(7), &runs).unwrap();
             let mut found = Vec::new();
             for piece in &pieces {
                 let numbers = numbers_in(&piece.bytes);

@@ -4,10 +4,11 @@
 //!
 //! ```text
 //! stream  = 1(u8) text sender, text boot, text worker, used(u64) numbers ledger
-//!         | 2(u8) text key, used(u64) numbers
+//!         | 2(u8) text key, used(u64) numbers checksum(u64)
 //! text    = length(u16) bytes
 //! numbers = floor(u64) runs(u32) (start(u64) end(u64))*
-//! ledger  = received highest counted_from duplicates beyond_window dropped (u64 each)
+//! ledger  = received highest counted_from refused duplicates beyond_window dropped (u64 each)
+//!           numbers, those refused
 //!           first_seen last_seen (i64, microseconds)
 //!           gaps(u32) (start(u64) end(u64) noticed(i64))*
 //! ```
@@ -68,14 +69,19 @@ pub(super) fn put_stream<T>(name: &Name, used: u64, state: &State<T>, out: &mut 
         }
     }
     put(used, out);
-    put(state.durable.floor(), out);
-    put_count(state.durable.runs().len(), out);
-    for run in state.durable.runs() {
+    put_numbers(&state.durable, out);
+    match &state.ledger {
+        Some(ledger) => put_ledger(ledger, out),
+        None => put(state.checksum.unwrap_or_default(), out),
+    }
+}
+
+fn put_numbers(numbers: &Numbers, out: &mut Vec<u8>) {
+    put(numbers.floor(), out);
+    put_count(numbers.runs().len(), out);
+    for run in numbers.runs() {
         put(run.start, out);
         put(run.end, out);
-    }
-    if let Some(ledger) = &state.ledger {
-        put_ledger(ledger, out);
     }
 }
 
@@ -84,12 +90,14 @@ fn put_ledger(ledger: &Ledger, out: &mut Vec<u8>) {
         ledger.received,
         ledger.highest,
         ledger.counted_from,
+        ledger.refused_items,
         ledger.duplicates,
         ledger.beyond_window,
         ledger.dropped,
     ] {
         put(number, out);
     }
+    put_numbers(&ledger.refused, out);
     put_time(ledger.first_seen, out);
     put_time(ledger.last_seen, out);
     put_count(ledger.gaps.list().len(), out);
@@ -105,6 +113,7 @@ pub(super) struct Restored {
     pub(super) name: Name,
     pub(super) used: u64,
     pub(super) durable: Numbers,
+    pub(super) checksum: Option<u64>,
     pub(super) ledger: Option<Ledger>,
 }
 
@@ -167,22 +176,25 @@ impl<'a> Input<'a> {
         };
         let name = Name::new(stream)?;
         let used = self.number().filter(|used| *used < UNREACHED)?;
-        let floor = self.number()?;
-        let runs = (0..self.count()?)
-            .map(|_| self.run())
-            .collect::<Option<_>>()?;
-        let durable = Numbers::from_runs(floor, runs)?;
-        let ledger = if kind == WORKER {
-            Some(self.ledger()?)
+        let durable = self.numbers()?;
+        let (checksum, ledger) = if kind == WORKER {
+            (None, Some(self.ledger()?))
         } else {
-            None
+            (Some(self.number()?), None)
         };
         Some(Some(Restored {
             name,
             used,
             durable,
+            checksum,
             ledger,
         }))
+    }
+
+    fn numbers(&mut self) -> Option<Numbers> {
+        let floor = self.number()?;
+        let runs = (0..self.count()?).map(|_| self.run());
+        Numbers::from_runs(floor, runs.collect::<Option<_>>()?)
     }
 
     fn ledger(&mut self) -> Option<Ledger> {
@@ -190,9 +202,11 @@ impl<'a> Input<'a> {
         ledger.received = self.number()?;
         ledger.highest = self.number()?;
         ledger.counted_from = self.number()?;
+        ledger.refused_items = self.number()?;
         ledger.duplicates = self.number()?;
         ledger.beyond_window = self.number()?;
         ledger.dropped = self.number()?;
+        ledger.refused = self.numbers()?;
         ledger.first_seen = self.time()?;
         ledger.last_seen = self.time()?;
         let gaps = (0..self.count()?).map(|_| {

@@ -40,6 +40,20 @@ pub struct Sent {
     pub first: u64,
     /// Records that the sender has dropped so far, if it says so.
     pub dropped: Option<u64>,
+    /// Checksum of the body, where it is all that is told apart by a key.
+    pub checksum: Option<u64>,
+}
+
+impl Sent {
+    /// The same, of this body as it was before compression.
+    pub fn with_body(&self, body: &[u8]) -> Self {
+        let length = u64::try_from(body.len()).unwrap_or(u64::MAX);
+        let checksum = || length << 32 | u64::from(crc32c::crc32c(body));
+        Self {
+            checksum: (!self.name.is_worker()).then(checksum),
+            ..self.clone()
+        }
+    }
 }
 
 /// A header that is not what it has to be. The sender's programmer mends it.
@@ -102,6 +116,7 @@ fn sent(
         name,
         first,
         dropped,
+        checksum: None,
     })
 }
 

@@ -1,6 +1,6 @@
 //! The thread that keeps what is known of senders on disk, and tells of their losses.
 //!
-//! **Shape.** A checkpoint is written when [`EVERY_BYTES`] of journal have passed since the last
+//! **Shape.** First it reads what the last checkpoint does not have (`restore`). A checkpoint is written when [`EVERY_BYTES`] of journal have passed since the last
 //! one, when something has changed and [`EVERY`] has passed, and at the end. Then the journal's
 //! reader `senders` is released up to it.
 //!
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use gatelog_journal::{Journal, Position, Reader};
 
-use super::{Moment, Senders, checkpoint};
+use super::{Moment, Senders, checkpoint, restore};
 
 /// Bytes of journal after which a checkpoint is due. A large one is due later: it is not to cost
 /// more than a quarter of what the journal writes. In a small journal an eighth of its cap.
@@ -60,8 +60,9 @@ struct Last {
 }
 
 impl Keeper {
-    /// Starts the thread, with the reader that [`restore`](super::restore) has used and the
-    /// journal's cap in bytes. It begins with a checkpoint.
+    /// Starts the thread, before anything is appended, with the position that
+    /// [`restore`](super::restore) has told, the journal's reader [`READER`](super::READER) and the
+    /// journal's cap in bytes. When it knows all that was sent before, it begins with a checkpoint.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -69,26 +70,32 @@ impl Keeper {
         data_dir: PathBuf,
         senders: Arc<Senders>,
         journal: Arc<Journal>,
-        reader: Reader,
+        mut reader: Reader,
+        wanted: Position,
         journal_bytes: u64,
     ) -> std::io::Result<Self> {
         let (stop, stopped) = mpsc::channel();
-        let thread = Thread {
-            data_dir,
-            senders,
-            journal,
-            reader,
-            max_every_bytes: journal_bytes / 8,
-            last: Last {
-                position: Position::START,
-                at: Instant::now(),
-                uses: 0,
-                bytes: 0,
-            },
-            warned: None,
+        let end = journal.end();
+        let thread = move || {
+            restore::catch_up(&senders, &journal, &mut reader, wanted, end);
+            let thread = Thread {
+                data_dir,
+                senders,
+                journal,
+                reader,
+                max_every_bytes: journal_bytes / 8,
+                last: Last {
+                    position: Position::START,
+                    at: Instant::now(),
+                    uses: 0,
+                    bytes: 0,
+                },
+                warned: None,
+            };
+            thread.run(&stopped);
         };
         let named = std::thread::Builder::new().name("senders".to_owned());
-        let thread = named.spawn(move || thread.run(&stopped))?;
+        let thread = named.spawn(thread)?;
         Ok(Self { stop, thread })
     }
 
@@ -177,8 +184,9 @@ mod tests {
         let reader = journal
             .reader(READER, gatelog_journal::Start::Oldest)
             .unwrap();
-        let keeper =
-            Keeper::start(data_dir, senders, Arc::clone(&journal), reader, 8 << 20).unwrap();
+        let held = Arc::clone(&journal);
+        let keeper = Keeper::start(data_dir, senders, held, reader, Position::START, 8 << 20);
+        let keeper = keeper.unwrap();
         let frame = vec![0; 1 << 20];
         for number in 0..40 {
             wait::until("room in the journal", Duration::from_mins(1), || {

@@ -1,15 +1,21 @@
 //! What became of a worker's numbers: how many came, how many did not.
 //!
-//! **Invariants.** Every number below the highest that was seen was received, is in flight, or is
-//! missing, and is counted in one of them only. Below [`counted_from`](Ledger::counted_from)
+//! **Invariants.** Every number below the highest that was seen was received, is in flight, was that of
+//! an item that was refused and not mended, or is missing, and is counted in one of them only. Below [`counted_from`](Ledger::counted_from)
 //! nothing is counted: what came there came to a collector that has forgotten it.
+//!
+//! **Limits.** [`MAX_REFUSED`] runs of refused numbers. Of one that is forgotten it is no longer known
+//! that it was counted, should it come again.
 
 use std::time::{Duration, Instant};
 
 use gatelog_record::Timestamp;
 
 use super::gaps::{Gaps, Moment};
-use super::numbers::Run;
+use super::numbers::{Numbers, Run};
+
+/// Runs of numbers of refused items.
+const MAX_REFUSED: usize = 1024;
 
 /// How long the log says nothing more of the losses of a worker.
 const LOG_PAUSE: Duration = Duration::from_mins(1);
@@ -23,6 +29,10 @@ pub(super) struct Ledger {
     pub(super) highest: u64,
     /// Where counting begins.
     pub(super) counted_from: u64,
+    /// Numbers of items that were refused and have not come with a record since.
+    pub(super) refused: Numbers,
+    /// How many these are, those included that are forgotten.
+    pub(super) refused_items: u64,
     /// Records that came again.
     pub(super) duplicates: u64,
     /// Records that came from below the window, so that nobody knows whether they came again.
@@ -50,6 +60,8 @@ impl Ledger {
             received: 0,
             highest: counted_from,
             counted_from,
+            refused: Numbers::default(),
+            refused_items: 0,
             duplicates: 0,
             beyond_window: 0,
             dropped: 0,
@@ -62,10 +74,23 @@ impl Ledger {
 
     /// Bytes on the heap, its own included.
     pub(super) fn heap_bytes(&self) -> usize {
-        size_of::<Self>() + self.gaps.heap_bytes()
+        size_of::<Self>() + self.gaps.heap_bytes() + self.refused.heap_bytes()
     }
 
-    /// Takes note that these numbers have come, though they may not be durable yet.
+    /// Takes note of records with these numbers, though they may not be durable yet.
+    pub(super) fn take(&mut self, run: Run, now: Moment) {
+        let mended = self.refused.remove(run);
+        self.refused_items = self.refused_items.saturating_sub(mended);
+        self.see(run, now);
+    }
+
+    /// Takes note of items with these numbers that are no records.
+    pub(super) fn refuse(&mut self, run: Run, now: Moment) {
+        self.refused_items += self.refused.insert_with(run, MAX_REFUSED);
+        self.see(run, now);
+    }
+
+    /// Takes note that these numbers have come.
     pub(super) fn see(&mut self, run: Run, now: Moment) {
         if run.start < self.counted_from {
             self.gaps.open(Run::new(run.end, self.counted_from), now);
@@ -80,6 +105,7 @@ impl Ledger {
     pub(super) fn outstanding(&self, in_flight: u64) -> u64 {
         (self.highest - self.counted_from)
             .saturating_sub(self.received)
+            .saturating_sub(self.refused_items)
             .saturating_sub(in_flight)
     }
 

@@ -54,6 +54,20 @@ impl Run {
             Run::new(self.start.max(other.end), self.end),
         ]
     }
+
+    /// What is left without others, which are in order; they may overlap.
+    pub(super) fn without_all(self, others: impl IntoIterator<Item = Run>) -> Vec<Run> {
+        let mut left = Vec::new();
+        let mut rest = self;
+        for other in others {
+            let [before, behind] = rest.without(other);
+            left.push(before);
+            rest = behind;
+        }
+        left.push(rest);
+        left.retain(|run| !run.is_empty());
+        left
+    }
 }
 
 /// A set of numbers.
@@ -100,7 +114,23 @@ impl Numbers {
         self.insert_with(run, MAX_RUNS)
     }
 
-    fn insert_with(&mut self, run: Run, max_runs: usize) -> u64 {
+    /// Takes out a run; answers how many of its numbers were in before.
+    pub(super) fn remove(&mut self, run: Run) -> u64 {
+        let first = self.runs.partition_point(|known| known.end <= run.start);
+        let end = self.runs.partition_point(|known| known.start < run.end);
+        let (mut removed, mut left) = (0, Vec::new());
+        for known in self.runs.get(first..end).unwrap_or_default() {
+            removed += known.and(run).len();
+            left.extend(known.without(run).into_iter().filter(|run| !run.is_empty()));
+        }
+        if removed > 0 {
+            self.runs.splice(first..end, left);
+        }
+        removed
+    }
+
+    /// [`insert`](Self::insert) with another limit than [`MAX_RUNS`].
+    pub(super) fn insert_with(&mut self, run: Run, max_runs: usize) -> u64 {
         let run = Run::new(run.start.max(self.floor), run.end);
         if run.is_empty() {
             return 0;
@@ -164,6 +194,26 @@ mod tests {
                 prop_assert_eq!(known, expected);
                 let again = Numbers::from_runs(set.floor(), set.runs().to_vec());
                 prop_assert_eq!(again.as_ref(), Some(&set), "in order, none empty, none touching");
+            }
+        }
+
+        #[test]
+        fn what_is_taken_out_is_out(
+            runs in prop::collection::vec((0u64..100, 0u64..20, any::<bool>()), 0..80),
+        ) {
+            let (mut set, mut model) = (Numbers::default(), BTreeSet::new());
+            for (start, length, put) in runs {
+                let run = Run::new(start, start + length);
+                if put {
+                    model.extend(start..start + length);
+                    set.insert(run);
+                } else {
+                    let before = model.len();
+                    model.retain(|number| !(start..start + length).contains(number));
+                    prop_assert_eq!(set.remove(run), (before - model.len()) as u64);
+                }
+                prop_assert_eq!(&numbers(&set), &model);
+                prop_assert!(Numbers::from_runs(set.floor(), set.runs().to_vec()).is_some());
             }
         }
 

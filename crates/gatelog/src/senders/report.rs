@@ -41,6 +41,9 @@ struct Listed {
     /// Numbers below the highest that may still come.
     awaited: u64,
     in_flight: u64,
+    /// Numbers of items that were refused and have not been mended.
+    #[serde(skip_serializing_if = "is_zero")]
+    refused: u64,
     dropped: u64,
     duplicates: u64,
     #[serde(skip_serializing_if = "is_zero")]
@@ -221,6 +224,7 @@ fn worker(
         missing,
         awaited,
         in_flight,
+        refused: ledger.refused_items,
         dropped: ledger.dropped,
         duplicates: ledger.duplicates,
         beyond_window: ledger.beyond_window,

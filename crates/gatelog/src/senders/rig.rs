@@ -23,7 +23,8 @@ impl Rig {
     pub(super) fn open(dir: &Path) -> Self {
         let journal = Journal::open(&dir.join("journal"), Config::default()).unwrap();
         let mut reader = journal.reader(READER, Start::Oldest).unwrap();
-        let senders = restore(dir, &journal, &mut reader);
+        let (senders, wanted) = restore::restore(dir, &journal).unwrap();
+        restore::catch_up(&senders, &journal, &mut reader, wanted, journal.end());
         Self {
             journal: journal.into(),
             senders: senders.into(),
@@ -40,7 +41,15 @@ impl Rig {
 
     /// Ends as the service does.
     pub(super) fn stop(self) {
-        let keeper = Keeper::start(self.dir, self.senders, self.journal, self.reader, 10 << 30);
+        let end = self.journal.end();
+        let keeper = Keeper::start(
+            self.dir,
+            self.senders,
+            self.journal,
+            self.reader,
+            end,
+            10 << 30,
+        );
         keeper.unwrap().stop();
     }
 
@@ -50,12 +59,14 @@ impl Rig {
             name: name.clone(),
             first: numbers.start,
             dropped: None,
+            checksum: None,
         };
         let mut batch = Vec::new();
         let origin = Origin {
             stream: name.stream(),
             first: numbers.start,
             items: u32::try_from(numbers.end - numbers.start).unwrap(),
+            checksum: None,
         };
         begin_batch_from(&origin, &mut batch);
         for number in numbers.clone() {
@@ -67,7 +78,7 @@ impl Rig {
             numbers: Run::new(numbers.start, numbers.end),
         };
         self.senders
-            .take(&self.journal, &sent, &[frame], Moment::now())
+            .take(&self.journal, &sent, &[frame], &[], Moment::now())
     }
 
     /// Sends records with these numbers; how many were accepted and how many duplicates.

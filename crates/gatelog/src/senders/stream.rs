@@ -6,7 +6,8 @@
 //! whether the request that appended it still waits.
 //!
 //! **Invariants.** A number is durable, in flight, or unknown; runs in flight share no number with
-//! each other or with the durable ones. Only an unknown number is ever appended.
+//! each other or with the durable ones. Only an unknown number is ever appended. That of an item that
+//! was refused stays unknown: it is taken when it comes with a record.
 //!
 //! **Limits.** [`MAX_FLIGHTS`] runs in flight; the runs of [`Numbers`].
 
@@ -25,6 +26,8 @@ pub(super) const MAX_FLIGHTS: usize = 4096;
 pub(super) struct State<T> {
     pub(super) durable: Numbers,
     flights: Vec<Flight<T>>,
+    /// Checksum of the body of an `Idempotency-Key`, of which something is known.
+    pub(super) checksum: Option<u64>,
     /// Of a worker; the body of an `Idempotency-Key` has none.
     pub(super) ledger: Option<Box<Ledger>>,
 }
@@ -42,6 +45,7 @@ impl<T: Copy + PartialEq> State<T> {
         Self {
             durable: Numbers::default(),
             flights: Vec::new(),
+            checksum: None,
             ledger: ledger.map(Box::new),
         }
     }
@@ -59,6 +63,7 @@ impl<T: Copy + PartialEq> State<T> {
             durable,
             flights,
             ledger,
+            ..
         } = self;
         flights.retain(|flight| {
             match state(flight.ticket) {
@@ -97,16 +102,33 @@ impl<T: Copy + PartialEq> State<T> {
         let flights = self.in_flight(run).map(|flight| flight.run);
         let mut known: Vec<Run> = durable.chain(flights).collect();
         known.sort_unstable();
-        let mut new = Vec::new();
-        let mut rest = run;
-        for known in known {
-            let [before, behind] = rest.without(known);
-            new.push(before);
-            rest = behind;
+        run.without_all(known)
+    }
+
+    /// Whether a body with this checksum is the one of the key, which it is from now on if nothing is
+    /// known of another one.
+    pub(super) fn is_body(&mut self, checksum: Option<u64>) -> bool {
+        let known = !self.durable.runs().is_empty() || !self.flights.is_empty();
+        if known && let (Some(before), Some(now)) = (self.checksum, checksum) {
+            return before == now;
         }
-        new.push(rest);
-        new.retain(|run| !run.is_empty());
-        new
+        self.checksum = checksum.or(self.checksum);
+        true
+    }
+
+    /// Takes note of items that came and were no records.
+    pub(super) fn refuse(&mut self, refused: &[Run], now: Moment) {
+        if self.ledger.is_none() {
+            return;
+        }
+        for run in refused {
+            let unknown = self.new_runs(*run);
+            if let Some(ledger) = &mut self.ledger {
+                for run in unknown {
+                    ledger.refuse(run, now);
+                }
+            }
+        }
     }
 
     /// The tickets on which numbers of this run depend, each once.
@@ -141,7 +163,7 @@ impl<T: Copy + PartialEq> State<T> {
             return;
         }
         if let Some(ledger) = &mut self.ledger {
-            ledger.see(tracked, now);
+            ledger.take(tracked, now);
         }
         match self.flights.last_mut() {
             Some(last) if last.ticket == ticket && last.run.end == tracked.start => {
@@ -160,7 +182,7 @@ impl<T: Copy + PartialEq> State<T> {
         if let Some(ledger) = &mut self.ledger {
             ledger.received += added;
             if added > 0 {
-                ledger.see(run, now);
+                ledger.take(run, now);
             }
         }
     }
@@ -184,6 +206,8 @@ mod tests {
     enum Event {
         /// A body with so many items from this number.
         Body(u64, u64),
+        /// So many items from this number that are no records.
+        Refused(u64, u64),
         /// The journal answers one of the appends that wait.
         Answer(prop::sample::Index, bool),
         /// The process ends and starts again: what is not durable is lost.
@@ -193,6 +217,7 @@ mod tests {
     fn event() -> impl Strategy<Value = Event> {
         prop_oneof![
             6 => (0u64..120, 1u64..20).prop_map(|(first, items)| Event::Body(first, items)),
+            1 => (0u64..120, 1u64..10).prop_map(|(first, items)| Event::Refused(first, items)),
             4 => (any::<prop::sample::Index>(), any::<bool>())
                 .prop_map(|(which, well)| Event::Answer(which, well)),
             1 => Just(Event::Restart),
@@ -208,6 +233,7 @@ mod tests {
     #[derive(Default)]
     struct Model {
         durable: BTreeSet<u64>,
+        refused: BTreeSet<u64>,
         pending: BTreeMap<u32, BTreeSet<u64>>,
         answers: BTreeMap<u32, TicketState>,
         highest: u64,
@@ -253,9 +279,19 @@ mod tests {
                         for run in new {
                             state.put_in_flight(run, ticket, now);
                         }
+                        model.refused = &model.refused - &expected;
                         model.answers.insert(ticket, TicketState::Pending);
                         model.pending.insert(ticket, expected);
                         model.highest = model.highest.max(run.end);
+                    }
+                    Event::Refused(first, items) => {
+                        let run = Run::new(first, first + items);
+                        state.refuse(&[run], now);
+                        let unknown = &numbers(&[run]) - &model.known(run);
+                        if let Some(last) = unknown.last() {
+                            model.highest = model.highest.max(last + 1);
+                        }
+                        model.refused.extend(unknown);
                     }
                     Event::Answer(which, well) => {
                         if model.pending.is_empty() {
@@ -274,6 +310,7 @@ mod tests {
                         let settled = model.answers.clone();
                         state.settle(|ticket| settled[&ticket], now);
                         let runs = state.durable.runs().to_vec();
+                        model.refused.clear();
                         state = State::new(Some(Ledger::new(0, now.time)));
                         for run in runs {
                             // Twice: a checkpoint may have what is read again behind it.
@@ -290,7 +327,8 @@ mod tests {
                 let in_flight = model.in_flight();
                 prop_assert_eq!(state.numbers_in_flight(), in_flight.len() as u64);
                 let Some(ledger) = &state.ledger else { unreachable!() };
-                let come = &model.durable | &in_flight;
+                let come = &(&model.durable | &in_flight) | &model.refused;
+                prop_assert_eq!(ledger.refused_items, model.refused.len() as u64);
                 let missing = &numbers(&[Run::new(0, model.highest)]) - &come;
                 prop_assert_eq!(ledger.received, model.durable.len() as u64);
                 prop_assert_eq!(ledger.outstanding(state.numbers_in_flight()), missing.len() as u64);

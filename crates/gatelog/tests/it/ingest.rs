@@ -247,5 +247,27 @@ fn a_full_journal_answers_503_until_the_store_has_caught_up() {
     assert_eq!(service.get("/health").unwrap().0, 200);
     let (status, ready) = service.get("/ready").unwrap();
     let ready: Value = serde_json::from_str(&ready).unwrap();
-    assert_eq!((status, &ready["journal"]["error"]), (503, &json!("full")));
+    let told = ready["journal"]["error"].as_str().unwrap();
+    assert_eq!(status, 503);
+    assert!(
+        told.starts_with("the journal is full: ") && told.contains(" of 67108864 bytes"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_disk_at_its_reserve_is_told_with_what_is_free() {
+    let service = start_with("journal: { reserve_bytes: 1EiB }\n");
+    assert_eq!(service.ingest(lines(0..1)).unwrap().0, 503);
+    let (status, ready) = service.get("/ready").unwrap();
+    let ready: Value = serde_json::from_str(&ready).unwrap();
+    let told = ready["journal"]["error"].as_str().unwrap();
+    let free = told.strip_prefix("the disk is full: ").unwrap_or(told);
+    let (free, rest) = free.split_once(' ').unwrap();
+    assert_eq!(status, 503);
+    assert!(free.parse::<u64>().unwrap() > 0, "{told}");
+    assert_eq!(
+        rest,
+        "bytes are free, 1152921504606846976 are kept for stores"
+    );
 }

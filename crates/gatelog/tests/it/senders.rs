@@ -203,7 +203,11 @@ fn refused_items_have_numbers_and_are_named_again() {
     assert_eq!(again["rejected"][0]["index"], json!(2));
     // The number behind the last item, refused or not, is free.
     assert_eq!(send_records(&service, 5..6), accepted(1));
-    assert_eq!(senders(&service)[0]["received"], json!(6));
+    let known = &senders(&service)[0];
+    assert_eq!(
+        (&known["received"], &known["refused"], &known["awaited"]),
+        (&json!(5), &json!(1), &json!(0))
+    );
     // Of what is new, the part behind an item that is refused keeps its number.
     let (_, more) = send(
         &service,
@@ -220,6 +224,94 @@ fn refused_items_have_numbers_and_are_named_again() {
     // Where all are refused, there is nothing to know.
     assert_eq!(send(&service, "0", 100, "7\n8\n").0, 400);
     assert_eq!(send_records(&service, 100..102), accepted(2));
+}
+
+#[test]
+fn the_number_of_a_refused_item_is_free_for_the_mended_one() {
+    let dir = TempDir::new().unwrap();
+    let gatelog = setup(&dir).start().unwrap();
+    let bad = |first: u64| {
+        let (before, behind) = (lines(first..first + 2), lines(first + 3..first + 5));
+        format!("{before}7\n{behind}")
+    };
+    let known = |gatelog: &Gatelog| {
+        let known = senders(gatelog)[0].clone();
+        let number = |key: &str| known[key].as_u64().unwrap_or_default();
+        let missing = number("missing") + number("awaited");
+        (number("received"), number("refused"), missing)
+    };
+    for first in [0, 5, 10] {
+        assert_eq!(send(&gatelog, "0", first, &bad(first)).1["accepted"], 4);
+    }
+    // All of a body, which leaves nothing in the journal.
+    assert_eq!(send(&gatelog, "0", 15, "7\n8\n").0, 400);
+    assert_eq!(known(&gatelog), (12, 5, 0));
+    // Mended at once, after a start with the last checkpoint, and after one without.
+    assert_eq!(
+        send_records(&gatelog, 0..5),
+        (200, json!({"accepted": 1, "duplicates": 4}))
+    );
+    assert_eq!(send_records(&gatelog, 0..5), duplicates(5));
+    assert_eq!(known(&gatelog), (13, 4, 0));
+    assert!(gatelog.terminate().unwrap().success());
+    let gatelog = setup(&dir).start().unwrap();
+    assert_eq!(send(&gatelog, "0", 5, &bad(5)).1["duplicates"], 4);
+    assert_eq!(known(&gatelog), (13, 4, 0));
+    assert_eq!(send_records(&gatelog, 7..8), accepted(1));
+    assert_eq!(send_records(&gatelog, 5..10), duplicates(5));
+    gatelog.kill().unwrap();
+    std::fs::remove_file(dir.path().join("senders/checkpoint")).unwrap();
+    let gatelog = setup(&dir).start().unwrap();
+    assert_eq!(send_records(&gatelog, 0..10), duplicates(10));
+    assert_eq!(send(&gatelog, "0", 10, &bad(10)).1["duplicates"], 4);
+    assert_eq!(
+        send_records(&gatelog, 10..17),
+        (200, json!({"accepted": 3, "duplicates": 4}))
+    );
+    assert_eq!(known(&gatelog), (17, 0, 0));
+    gatelog.wait_for_rows("", 17).unwrap();
+}
+
+#[test]
+fn another_body_under_a_key_is_refused_and_not_called_a_repetition() {
+    let dir = TempDir::new().unwrap();
+    let key = [("idempotency-key", "k")];
+    let one = lines(0..3);
+    let other = one.replacen("HTTP/1.1", "HTTP/1.0", 1);
+    assert!(one != other && one.len() == other.len());
+    let gatelog = setup(&dir).start().unwrap();
+    // Nothing is known of a key whose body was refused.
+    assert_eq!(post(&gatelog, &key, "7\n").0, 400);
+    assert_eq!(post(&gatelog, &key, &one), accepted(3));
+    let refused = |gatelog: &Gatelog| {
+        let (status, answer) = post(gatelog, &key, &other);
+        let told = answer["error"].as_str().unwrap();
+        assert!(
+            told.contains("another body was sent with this key"),
+            "{told}"
+        );
+        assert_eq!((status, &answer["accepted"]), (422, &json!(0)));
+        let packed = zstd::bulk::compress(one.as_bytes(), 1).unwrap();
+        let headers = [key[0], ("content-encoding", "zstd")];
+        let (status, answer) = gatelog.ingest_with(&headers, &packed).unwrap();
+        assert_eq!(
+            (status, answer.as_str()),
+            (200, r#"{"accepted":0,"duplicates":3}"#)
+        );
+    };
+    refused(&gatelog);
+    gatelog.kill().unwrap();
+    // Told by the frame, then by the checkpoint.
+    let gatelog = setup(&dir).start().unwrap();
+    refused(&gatelog);
+    assert!(gatelog.terminate().unwrap().success());
+    let gatelog = setup(&dir).start().unwrap();
+    refused(&gatelog);
+    assert_eq!(
+        post(&gatelog, &[("idempotency-key", "l")], &other),
+        accepted(3)
+    );
+    gatelog.wait_for_rows("", 6).unwrap();
 }
 
 #[test]
@@ -439,6 +531,38 @@ mod faults {
             );
             gatelog.kill().unwrap();
         }
+    }
+
+    /// What lies behind the last checkpoint is read beside serving.
+    #[test]
+    fn a_start_with_much_behind_the_checkpoint_answers_at_once_and_forgets_nothing() {
+        const BATCH: u64 = 5000;
+        const BATCHES: u64 = 10;
+        let dir = TempDir::new().unwrap();
+        let full = setup(&dir).variable("FAILPOINT", "senders.checkpoint_write=enospc@1x1000");
+        let gatelog = full.start().unwrap();
+        for first in (0..BATCHES).map(|batch| batch * BATCH) {
+            assert_eq!(
+                send_records(&gatelog, first..first + BATCH),
+                accepted(BATCH)
+            );
+        }
+        gatelog.kill().unwrap();
+        let gatelog = setup(&dir).start().unwrap();
+        assert_eq!(gatelog.get("/health").unwrap().0, 200);
+        // They wait until it is known.
+        let last = (BATCHES - 1) * BATCH;
+        assert_eq!(
+            send_records(&gatelog, last..last + BATCH),
+            duplicates(BATCH)
+        );
+        let log = gatelog.log();
+        let line = |text: &str| {
+            let found = log.iter().position(|line| line.contains(text));
+            found.unwrap_or_else(|| panic!("{text} in {log:?}"))
+        };
+        assert!(line("gatelog is listening") < line("what senders have sent is known"));
+        gatelog.wait_for_rows("", BATCHES * BATCH).unwrap();
     }
 
     #[test]

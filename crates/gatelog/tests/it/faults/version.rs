@@ -72,3 +72,24 @@ fn a_lake_of_a_later_version_is_refused() {
     fs::write(&catalogue, before).unwrap();
     start(&setup(&dir)).wait_for_rows("", 20).unwrap();
 }
+
+#[test]
+fn a_checkpoint_of_senders_of_a_later_version_is_refused() {
+    let dir = used();
+    let checkpoint = dir.path().join("senders/checkpoint");
+    let before = fs::read(&checkpoint).unwrap();
+    // Magic (8 bytes), version, and a checksum of all before it at the end.
+    let mut bytes = before.clone();
+    bytes[8..12].copy_from_slice(&2u32.to_le_bytes());
+    let content = bytes.len() - 4;
+    let checksum = crc32c::crc32c(&bytes[..content]);
+    bytes[content..].copy_from_slice(&checksum.to_le_bytes());
+    fs::write(&checkpoint, &bytes).unwrap();
+    let log = refused(&dir);
+    for part in ["version 2", "reads version 1", checkpoint.to_str().unwrap()] {
+        assert!(log.contains(part), "{part} in: {log}");
+    }
+    assert_eq!(fs::read(&checkpoint).unwrap(), bytes, "it was changed");
+    fs::write(&checkpoint, before).unwrap();
+    start(&setup(&dir)).wait_for_rows("", 20).unwrap();
+}

@@ -92,6 +92,7 @@ fn survives(sent: &Sent) {
         stream: sent.name.stream(),
         first: sent.first,
         items: 1,
+        checksum: sent.checksum,
     };
     let mut batch = Vec::new();
     wire::begin_batch_from(&origin, &mut batch);

@@ -1,6 +1,6 @@
 //! `gatelog::senders`: the checkpoint of what is known of senders.
 
-use gatelog::senders::{Frame, Moment, Name, Run, Senders, Sent};
+use gatelog::senders::{Error, Frame, Moment, Name, Run, Senders, Sent};
 use gatelog_journal::{Journal, Position};
 use gatelog_record::wire::{self, Origin, Stream};
 use gatelog_record::{Timestamp, standard};
@@ -104,11 +104,25 @@ fn stream(kind: u8, program: &mut Program<'_>, out: &mut Vec<u8>) {
         at = at.wrapping_add(number(program));
         out.extend(at.to_le_bytes());
     }
+    // A checksum of the body; or received, highest, counted from, refused, duplicates, beyond the
+    // window, dropped.
+    for _ in 0..if is_worker { 7 } else { 1 } {
+        out.extend(number(program).to_le_bytes());
+    }
     if !is_worker {
         return;
     }
-    // Received, highest, counted from, duplicates, beyond the window, dropped, two moments.
-    for _ in 0..8 {
+    // Floor and runs of what was refused.
+    let mut at = number(program);
+    out.extend(at.to_le_bytes());
+    let runs = program.byte() % 4;
+    out.extend(u32::from(runs).to_le_bytes());
+    for _ in 0..runs * 2 {
+        at = at.wrapping_add(number(program));
+        out.extend(at.to_le_bytes());
+    }
+    // Two moments.
+    for _ in 0..2 {
         out.extend(number(program).to_le_bytes());
     }
     let gaps = program.byte() % 8;
@@ -122,7 +136,7 @@ fn stream(kind: u8, program: &mut Program<'_>, out: &mut Vec<u8>) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Stored<'a> {
     name: &'a [u8],
-    /// Use, floor and runs, and what a worker's ledger counts.
+    /// Use, floor and runs, and the body's checksum or what a worker's ledger counts.
     numbers: &'a [u8],
     /// A worker's moments and gaps.
     rest: &'a [u8],
@@ -162,8 +176,11 @@ fn next_stream(bytes: &[u8]) -> Option<(Stored<'_>, &[u8])> {
         at += 2 + usize::from(u16::from_le_bytes(*length));
     }
     let (name, rest) = bytes.split_at_checked(at)?;
-    let numbers = 20 + count(rest, 16) * 16;
-    let (numbers, rest) = rest.split_at_checked(numbers + if is_worker { 48 } else { 0 })?;
+    let mut numbers = 20 + count(rest, 16) * 16 + if is_worker { 56 } else { 8 };
+    if is_worker {
+        numbers += 12 + count(rest, numbers + 8) * 16;
+    }
+    let (numbers, rest) = rest.split_at_checked(numbers)?;
     let ledger = if is_worker {
         20 + count(rest, 16) * 24
     } else {
@@ -228,12 +245,14 @@ fn works(senders: &Senders, journal: &Journal, program: &mut Program<'_>) {
         let Some(end) = first.checked_add(2) else {
             continue;
         };
+        let checksum = matches!(stream, Stream::Key { .. }).then_some(7);
         let mut batch = Vec::new();
         let items = 2;
         let origin = Origin {
             stream,
             first,
             items,
+            checksum,
         };
         wire::begin_batch_from(&origin, &mut batch);
         for number in 0..2 {
@@ -243,6 +262,7 @@ fn works(senders: &Senders, journal: &Journal, program: &mut Program<'_>) {
             name,
             first,
             dropped: None,
+            checksum,
         };
         let frame = Frame {
             bytes: &batch,
@@ -250,7 +270,10 @@ fn works(senders: &Senders, journal: &Journal, program: &mut Program<'_>) {
             numbers: Run::new(first, end),
         };
         let known = |frames: &[Frame<'_>]| {
-            let taken = must(senders.take(journal, &sent, frames, now), "a body");
+            let taken = match senders.take(journal, &sent, frames, &[], now) {
+                Err(Error::OtherBody) if checksum.is_some() => return 0,
+                taken => must(taken, "a body"),
+            };
             assert_eq!(taken.accepted + taken.duplicates, 2);
             taken.duplicates
         };

@@ -200,6 +200,7 @@ pub async fn start_with_outputs(
     outputs: Vec<(Arc<dyn Output>, output::Settings)>,
 ) -> Result<Running, StartError> {
     let journal = Arc::new(open_journal(config)?);
+    let max_bytes = config.journal.max_bytes.as_u64();
     let (stores, query_store) = stores(config)?;
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.map_err(io(format!("listen on {}", config.listen)))?;

@@ -172,19 +172,21 @@ pub(super) fn read(
     senders: &Senders,
     journal: &Journal,
 ) -> Result<Position, Unusable> {
-    let bytes = fs::read(path(data_dir)).map_err(|error| match error.kind() {
+    let path = path(data_dir);
+    let bytes = fs::read(&path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Unusable::Missing,
         _ => Unusable::Io(error),
     })?;
-    read_from(&bytes, senders, journal)
+    read_from(&bytes, &path, senders, journal)
 }
 
-/// Reads a checkpoint's bytes into `senders`, which is empty; answers its position.
+/// Reads a checkpoint's bytes, which are from `path`, into `senders`, which is empty; answers its position.
 ///
 /// # Errors
 /// [`Unusable`]; `senders` is as it was.
 pub(super) fn read_from(
     bytes: &[u8],
+    path: &Path,
     senders: &Senders,
     journal: &Journal,
 ) -> Result<Position, Unusable> {
@@ -195,7 +197,7 @@ pub(super) fn read_from(
     let mut input = Input::new(content);
     let version = read_version(&mut input).ok_or(Unusable::Damaged)?;
     if version > VERSION {
-        let path = path(data_dir);
+        let path = path.to_owned();
         let (found, reads) = (version, VERSION);
         return Err(LaterVersion { path, found, reads }.into());
     }

@@ -1,5 +1,7 @@
 //! For the fuzz targets only: a checkpoint as bytes, without a file.
 
+use std::path::Path;
+
 use gatelog_journal::{Journal, Position};
 
 use super::Senders;
@@ -10,7 +12,8 @@ impl Senders {
     #[doc(hidden)]
     pub fn of_checkpoint(bytes: &[u8], journal: &Journal) -> Option<(Self, Position)> {
         let senders = Self::default();
-        let position = checkpoint::read_from(bytes, &senders, journal).ok()?;
+        let position =
+            checkpoint::read_from(bytes, Path::new("checkpoint"), &senders, journal).ok()?;
         Some((senders, position))
     }
 

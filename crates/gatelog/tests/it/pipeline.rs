@@ -38,6 +38,13 @@ impl Store for Fragile {
         })
     }
 
+    fn rewind<'a>(&'a self, _: &'a str, position: u64) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            self.committed.store(position, Ordering::Relaxed);
+            Ok(())
+        })
+    }
+
     fn write<'a>(
         &'a self,
         records: &'a [AccessRecord<'a>],

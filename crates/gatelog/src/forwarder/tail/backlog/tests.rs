@@ -43,14 +43,10 @@ struct Rig {
 
 impl Rig {
     fn new(max_backlog: MaxBacklog) -> Self {
-        Self::over(TempDir::new().unwrap(), max_backlog)
+        Self::over(TempDir::new().unwrap(), max_backlog, Config::default())
     }
 
-    fn over(dir: TempDir, max_backlog: MaxBacklog) -> Self {
-        let config = Config {
-            segment_bytes: 64 << 10,
-            ..Config::default()
-        };
+    fn over(dir: TempDir, max_backlog: MaxBacklog, config: Config) -> Self {
         let journal = Journal::open(&dir.path().join("journal"), config).unwrap();
         let letters = DeadLetters::open(dir.path(), u64::MAX, &journal.id().to_string()).unwrap();
         let telemetry = Telemetry::default();
@@ -83,7 +79,7 @@ impl Rig {
             dir, journal, tail, ..
         } = self;
         drop((journal, tail));
-        Self::over(dir, max_backlog)
+        Self::over(dir, max_backlog, Config::default())
     }
 
     /// Appends frames of one record.
@@ -224,8 +220,15 @@ fn oldest_segment(rig: &Rig) -> std::path::PathBuf {
 /// In place of its oldest file there is something that answers errors.
 #[test]
 fn a_journal_that_cannot_be_read_is_not_held() {
-    let rig = Rig::new(limits(10 << 10, HOUR));
-    rig.append(300);
+    let small = Config {
+        segment_bytes: 64 << 10,
+        ..Config::default()
+    };
+    let rig = Rig::over(TempDir::new().unwrap(), limits(10 << 10, HOUR), small);
+    // More than a file.
+    for _ in 0..5 {
+        rig.append(60);
+    }
     let path: &Path = &oldest_segment(&rig);
     fs::remove_file(path).unwrap();
     fs::create_dir(path).unwrap();
@@ -260,6 +263,8 @@ fn records_over_which_an_output_panics_are_not_held() {
 fn a_record_that_is_refused_is_not_taken_away_as_well() {
     let rig = Rig::new(limits(0, HOUR));
     rig.append(2);
+    // As the thread does before anything else.
+    rig.tail.cut_letters().unwrap();
     let mut cursor = rig.tail.cursor();
     let begin = cursor.position();
     let Read::Chunk(chunk) = cursor.read(1 << 20).unwrap() else {

@@ -1,5 +1,7 @@
 //! The running service: what its parts share, how it starts and how it ends.
 
+mod stores;
+
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
@@ -11,8 +13,6 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use gatelog_journal::{Journal, Lag, Reader, Start};
 use gatelog_store::Store;
-use gatelog_store::lake::{self, Lake};
-use gatelog_store::mysql::{DEFAULT_TABLE, Dsn, MysqlStore};
 use metrics::Counter;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -20,7 +20,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::api;
 use crate::api::lookout::{Lookout, Sight};
 use crate::api::room::Room;
-use crate::config::{Config, StoreName, Sync};
+use crate::config::{Config, Sync};
 use crate::dead_letter::DeadLetters;
 use crate::forwarder::{OutputState, Outputs, Registered};
 use crate::health::Health;
@@ -201,7 +201,7 @@ pub async fn start_with_outputs(
 ) -> Result<Running, StartError> {
     let journal = Arc::new(open_journal(config)?);
     let max_bytes = config.journal.max_bytes.as_u64();
-    let (stores, query_store) = stores(config)?;
+    let (stores, query_store) = stores::configured(config)?;
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.map_err(io(format!("listen on {}", config.listen)))?;
     let address = listener
@@ -408,40 +408,6 @@ impl Running {
             .sum();
         tracing::info!(waiting_bytes, "gatelog has stopped");
     }
-}
-
-/// The stores that the configuration names, and the one that answers queries.
-type Stores = (Vec<Arc<dyn Store>>, Arc<dyn Store>);
-
-fn stores(config: &Config) -> Result<Stores, StartError> {
-    let mysql = config
-        .store
-        .mysql
-        .as_ref()
-        .map(|mysql| mysql_store(mysql.dsn.reveal()))
-        .transpose()?;
-    let lake = if config.store.lake.is_some() || mysql.is_none() {
-        let lake = Lake::new(&config.data_dir, lake::Config::default());
-        Some(Arc::new(lake.map_err(StartError::Store)?) as Arc<dyn Store>)
-    } else {
-        None
-    };
-    let answering = match (&mysql, &lake) {
-        (_, Some(lake)) if config.query_store == Some(StoreName::Lake) => lake,
-        (Some(mysql), _) => mysql,
-        (None, Some(lake)) => lake,
-        (None, None) => unreachable!("without MySQL the lake is on"),
-    };
-    let answering = Arc::clone(answering);
-    Ok((mysql.into_iter().chain(lake).collect(), answering))
-}
-
-fn mysql_store(dsn: &str) -> Result<Arc<dyn Store>, StartError> {
-    let (dsn, warnings) = Dsn::parse(dsn).map_err(|error| StartError::Dsn(error.to_string()))?;
-    for warning in warnings {
-        tracing::warn!(warning, "store.mysql.dsn");
-    }
-    Ok(Arc::new(MysqlStore::new(dsn, DEFAULT_TABLE)))
 }
 
 fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> StartError {

@@ -92,7 +92,14 @@ mod tests {
         };
         assert_eq!(lookout.sight(hanging).await, sight(1));
         // Nobody else is sent to wait there.
-        assert_eq!(lookout.sight(|| unreachable!()).await, sight(1));
+        let sent = Arc::new(AtomicBool::new(false));
+        let other = Arc::clone(&sent);
+        let looks = move || {
+            other.store(true, Ordering::Relaxed);
+            sight(9)
+        };
+        assert_eq!(lookout.sight(looks).await, sight(1));
+        assert!(!sent.load(Ordering::Relaxed));
         drop(go_on);
         let again = lookout.sight(|| sight(3)).await;
         assert!(again == sight(2) || again == sight(3), "{again:?}");

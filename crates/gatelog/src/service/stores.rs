@@ -1,0 +1,45 @@
+//! The stores of a service, as the configuration names them.
+
+use std::sync::Arc;
+
+use gatelog_store::Store;
+use gatelog_store::lake::{self, Lake};
+use gatelog_store::mysql::{DEFAULT_TABLE, Dsn, MysqlStore};
+
+use super::StartError;
+use crate::config::{Config, StoreName};
+
+/// Stores, and the one of them that answers queries.
+type Stores = (Vec<Arc<dyn Store>>, Arc<dyn Store>);
+
+/// The stores that the configuration names.
+pub(super) fn configured(config: &Config) -> Result<Stores, StartError> {
+    let mysql = config
+        .store
+        .mysql
+        .as_ref()
+        .map(|mysql| mysql_store(mysql.dsn.reveal()))
+        .transpose()?;
+    let lake = if config.store.lake.is_some() || mysql.is_none() {
+        let lake = Lake::new(&config.data_dir, lake::Config::default());
+        Some(Arc::new(lake.map_err(StartError::Store)?) as Arc<dyn Store>)
+    } else {
+        None
+    };
+    let answering = match (&mysql, &lake) {
+        (_, Some(lake)) if config.query_store == Some(StoreName::Lake) => lake,
+        (Some(mysql), _) => mysql,
+        (None, Some(lake)) => lake,
+        (None, None) => unreachable!("without MySQL the lake is on"),
+    };
+    let answering = Arc::clone(answering);
+    Ok((mysql.into_iter().chain(lake).collect(), answering))
+}
+
+fn mysql_store(dsn: &str) -> Result<Arc<dyn Store>, StartError> {
+    let (dsn, warnings) = Dsn::parse(dsn).map_err(|error| StartError::Dsn(error.to_string()))?;
+    for warning in warnings {
+        tracing::warn!(warning, "store.mysql.dsn");
+    }
+    Ok(Arc::new(MysqlStore::new(dsn, DEFAULT_TABLE)))
+}

@@ -95,7 +95,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            flush_bytes: 16 << 20,
+            flush_bytes: 10 << 20,
             flush_rows: 1 << 16,
             flush_age: Duration::from_mins(5),
             query_threads: 2,

@@ -42,7 +42,8 @@ pub(super) struct Round {
     pub(super) cpu_us: f64,
     /// Seconds from the end of the load until every record could be queried.
     pub(super) catch_up_seconds: Option<f64>,
-    pub(super) peak_rss_mib: f64,
+    /// Until the load ended, and with the queries that count its records.
+    pub(super) peak_rss_mib: [f64; 2],
 }
 
 /// One round: wrk's load on a server of its own, each request with this many records.
@@ -66,12 +67,13 @@ pub(super) fn measure(
                 "{accepted} records accepted of {} requests",
                 load.requests
             );
-            round(load, gatelog.pid(), None)
+            round(load, gatelog.pid(), None, None)
         }
         Candidate::Lake => {
             let gatelog = Setup::new(built.join("gatelog"), data).start()?;
             let load = wrk::load(gatelog.port()?, script)?;
             let ended = Instant::now();
+            let peak = peak_rss_mib(gatelog.pid())?;
             // A row that a query counts has been read from the journal and can be asked for. There may
             // be more than were acknowledged: wrk leaves in the middle of its last requests.
             wait::until("the lake to catch up", Duration::from_mins(2), || {
@@ -91,7 +93,7 @@ pub(super) fn measure(
                 accepted(&gatelog)? >= load.requests * records,
                 "fewer rows than requests"
             );
-            round(load, gatelog.pid(), Some(caught_up))
+            round(load, gatelog.pid(), Some(caught_up), Some(peak))
         }
     }
 }
@@ -129,7 +131,7 @@ fn floor(mode: &str, built: &Path, script: &Path) -> anyhow::Result<Round> {
         std::net::TcpStream::connect(("127.0.0.1", port))
     })?;
     let load = wrk::load(port, script)?;
-    round(load, server.0.id(), None)
+    round(load, server.0.id(), None, None)
 }
 
 struct Killed(Child);
@@ -141,7 +143,21 @@ impl Drop for Killed {
     }
 }
 
-fn round(load: Load, pid: u32, catch_up_seconds: Option<f64>) -> anyhow::Result<Round> {
+fn peak_rss_mib(pid: u32) -> anyhow::Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let peak_kib: f64 = peak
+        .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
+        .unwrap_or_default();
+    Ok(peak_kib / 1024.0)
+}
+
+fn round(
+    load: Load,
+    pid: u32,
+    catch_up_seconds: Option<f64>,
+    peak_before: Option<f64>,
+) -> anyhow::Result<Round> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // Fields 14 and 15 of proc(5), counted behind the name in brackets: user and system time in
     // hundredths of a second.
@@ -157,17 +173,13 @@ fn round(load: Load, pid: u32, catch_up_seconds: Option<f64>) -> anyhow::Result<
         .take(2)
         .filter_map(|ticks| ticks.parse::<f64>().ok())
         .sum();
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let peak_kib: f64 = peak
-        .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
-        .unwrap_or_default();
+    let peak = peak_rss_mib(pid)?;
     #[expect(clippy::cast_precision_loss, reason = "a mean")]
     let cpu_us = ticks * 10_000.0 / load.requests as f64;
     Ok(Round {
         load,
         cpu_us,
         catch_up_seconds,
-        peak_rss_mib: peak_kib / 1024.0,
+        peak_rss_mib: [peak_before.unwrap_or(peak), peak],
     })
 }

@@ -78,7 +78,7 @@ fn turns(built: &Path, dir: &Path, records: u64, rounds: usize) -> anyhow::Resul
                 found.load.p50_ms,
                 found.load.p99_ms,
                 found.cpu_us,
-                found.peak_rss_mib,
+                found.peak_rss_mib[0],
                 found
                     .catch_up_seconds
                     .map_or(String::new(), |s| format!("  caught up after {s:.1} s")),

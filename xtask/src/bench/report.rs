@@ -92,8 +92,8 @@ fn table(text: &mut String, results: &[Vec<Round>], records: u64) -> anyhow::Res
     let of = |index: usize| results.get(index).map_or(0.0, |rounds| rate(rounds));
     let (ignored, parsed) = (of(0), of(1));
     text.push_str(
-        "| | of ignored | of parsed | records/s | p50 ms | p99 ms | CPU us/record | peak RSS MiB | caught up after s |\n\
-         |---|---|---|---|---|---|---|---|---|\n",
+        "| | of ignored | of parsed | records/s | p50 ms | p99 ms | CPU us/record | peak RSS MiB | with queries | caught up after s |\n\
+         |---|---|---|---|---|---|---|---|---|---|\n",
     );
     for ((_, name), rounds) in CANDIDATES.iter().zip(results) {
         // Not every candidate can take every kind of request.
@@ -111,7 +111,7 @@ fn table(text: &mut String, results: &[Vec<Round>], records: u64) -> anyhow::Res
         };
         writeln!(
             text,
-            "| {name} | {:.0} % | {} | {:.0} | {:.2} | {:.2} | {:.1} | {:.0} | {caught_up} |",
+            "| {name} | {:.0} % | {} | {:.0} | {:.2} | {:.2} | {:.1} | {:.0} | {:.0} | {caught_up} |",
             100.0 * rate(rounds) / ignored,
             if parsed > 0.0 {
                 format!("{:.0} %", 100.0 * rate(rounds) / parsed)
@@ -122,7 +122,8 @@ fn table(text: &mut String, results: &[Vec<Round>], records: u64) -> anyhow::Res
             middle(rounds, |round| round.load.p50_ms),
             middle(rounds, |round| round.load.p99_ms),
             middle(rounds, |round| round.cpu_us) / records,
-            middle(rounds, |round| round.peak_rss_mib),
+            middle(rounds, |round| round.peak_rss_mib[0]),
+            middle(rounds, |round| round.peak_rss_mib[1]),
         )?;
     }
     text.push_str("\nRounds, records/s in the order in which they took turns:\n\n");

@@ -25,6 +25,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
+use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -169,6 +170,10 @@ async fn connections<H, A>(
         });
         let watcher = graceful.watcher();
         tokio::spawn(async move {
+            let speaks = tokio::time::timeout(HEAD_TIMEOUT, speaks(&stream)).await;
+            if !speaks.is_ok_and(|speaks| speaks) {
+                return;
+            }
             let connection = builder.serve_connection(TokioIo::new(stream), service);
             // Nor is one that goes away in the middle of a request.
             let _finished = watcher.watch(connection.into_owned()).await.is_ok();
@@ -185,6 +190,28 @@ async fn connections<H, A>(
     );
     too_late.notify_waiters();
     let _all_told = tokio::time::timeout(REFUSAL_GRACE, finished).await.is_ok();
+}
+
+/// Waits until the client has said enough to know its version of HTTP, which [`HEAD_TIMEOUT`] does not
+/// cover otherwise; false if it leaves.
+async fn speaks(stream: &TcpStream) -> bool {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    /// Between two looks at a beginning that is both.
+    const PAUSE: Duration = Duration::from_millis(50);
+    let mut said = [0; PREFACE.len()];
+    loop {
+        let read = stream.peek(&mut said).await.unwrap_or(0);
+        let said = said.get(..read).unwrap_or_default();
+        if read == 0 || read == PREFACE.len() || !PREFACE.starts_with(said) {
+            return read > 0;
+        }
+        // What was said stays to be seen when the client has gone.
+        let ready = stream.ready(Interest::READABLE).await;
+        if !ready.is_ok_and(|ready| !ready.is_read_closed()) {
+            return false;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 /// Keeps a timer that is due before every other. tokio wakes its driver, a system call, for a timer

@@ -1,7 +1,7 @@
 //! Fault 17: clients that break the rules of HTTP, of JSON, or of manners. Each is answered as the
 //! contract says or closed, memory stays bounded, and the records of others pass.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -237,8 +237,9 @@ fn http_2_without_negotiation_is_understood() {
 
 /// Half a head, half a body, one byte now and then, or nothing: they wait, the others do not.
 fn crowd(service: &Gatelog, each: usize) -> Vec<TcpStream> {
-    let manners: [&[u8]; 5] = [
+    let manners: [&[u8]; 6] = [
         b"",
+        b"PRI",
         b"POST /ing",
         b"POST /ingest HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n",
         b"POST /ingest HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{\"method\":",
@@ -272,8 +273,8 @@ fn connections_that_dawdle(each: usize) {
     drop(streams.split_off(streams.len() / 2));
     service.wait_for_rows("", 20).unwrap();
     let taken_mib = peak_mib(&service) - before;
-    let limit_mib = 32 + (5 * each as u64 * 64) / 1024;
-    println!("{} connections: {taken_mib} MiB", 5 * each);
+    let limit_mib = 32 + (6 * each as u64 * 64) / 1024;
+    println!("{} connections: {taken_mib} MiB", 6 * each);
     assert!(taken_mib < limit_mib, "{taken_mib} MiB of {limit_mib}");
     drop(streams);
     wait::until(
@@ -301,7 +302,7 @@ fn a_thousand_connections_that_dawdle_stop_nobody() {
 fn ten_thousand_connections_that_dawdle_stop_nobody() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
-    if limit.maximum.is_some_and(|most| most < 12_000) {
+    if limit.maximum.is_some_and(|most| most < 14_000) {
         println!(
             "skipped: {:?} open files are all that is permitted",
             limit.maximum
@@ -325,8 +326,9 @@ fn who_does_not_finish_a_head_or_a_body_is_sent_away() {
             .unwrap();
         let mut answer = String::new();
         // Closed, with or without an answer, and not left open.
-        let ended = stream.read_to_string(&mut answer);
-        assert!(ended.is_ok(), "{ended:?} {answer}");
+        if let Err(error) = stream.read_to_string(&mut answer) {
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{answer}");
+        }
         assert!(matches!(status(&answer), 0 | 408), "{answer}");
     }
     alive(&service, 0);

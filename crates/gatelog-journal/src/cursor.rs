@@ -9,19 +9,20 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::sync::watch;
 
 use crate::aside::{self, Kind, MAX_COPY_BYTES};
-use crate::damage::Damage;
+use crate::chunk::{Chunk, Read};
 use crate::filesystem::{Handle, Mode};
-use crate::frame::{self, Found, Frame};
+use crate::frame::{self, Found};
 use crate::hold::Hold;
+use crate::position::to_usize;
 use crate::scan::Scan;
 use crate::segment::{self, Segment};
 use crate::shared::Shared;
 use crate::ticket::Published;
+use crate::unreadable::Unreadable;
 use crate::{Error, Position, Result};
 
 /// Reads the journal from a place of its own. Reading blocks on the disk: not for async threads.
@@ -38,8 +39,7 @@ pub struct Cursor {
     /// It was told to read again what its reader has released: nothing of that is passed over in
     /// silence.
     again: bool,
-    /// Where the disk could not read when it was last asked, and since when.
-    unreadable: Option<(Position, Instant)>,
+    unreadable: Option<Unreadable>,
 }
 
 /// A segment that is being read.
@@ -47,17 +47,6 @@ pub struct Cursor {
 struct Open {
     segment: Segment,
     file: Box<dyn Handle>,
-}
-
-/// What a read has found.
-#[derive(Debug)]
-pub enum Read<'c> {
-    /// The next frames, at least one.
-    Chunk(Chunk<'c>),
-    /// There are no frames where some were. Reading goes on behind.
-    Damaged(Damage),
-    /// All that is durable was read.
-    Nothing,
 }
 
 /// What stands where the next frame should be.
@@ -326,12 +315,10 @@ impl Cursor {
                 }
                 Err(error) => {
                     let patience = self.shared.config.unreadable_patience;
-                    let since = match self.unreadable {
-                        Some((place, since)) if place == self.next => since,
-                        _ => Instant::now(),
-                    };
-                    self.unreadable = Some((self.next, since));
-                    let found = (since.elapsed() >= patience)
+                    let unreadable = Unreadable::again(self.unreadable, self.next);
+                    self.unreadable = Some(unreadable);
+                    let found = unreadable
+                        .lasts(patience)
                         .then(|| {
                             self.shared
                                 .behind_unreadable(segment, file.as_ref(), self.next)
@@ -421,71 +408,9 @@ impl Cursor {
     }
 }
 
-impl Shared {
-    /// Where to go on behind a frame that the disk cannot read, and how many records that had;
-    /// `None` when nothing shows that the rest of the file is better.
-    fn behind_unreadable(
-        &self,
-        segment: &Segment,
-        file: &dyn Handle,
-        at: Position,
-    ) -> Option<(Position, u64)> {
-        segment::read_header(file).ok()?;
-        let scan = Scan::new(segment, file, segment.end, self.home.seal).ok()?;
-        let mut scan = scan.over_errors();
-        match scan.header_from(at).ok()? {
-            // It is the payload, then.
-            Some((begin, header)) if begin == at => {
-                Some((header.end(at).min(segment.end), u64::from(header.records)))
-            }
-            Some((begin, _)) => Some((begin, 0)),
-            // The newest one grows: there will be something to see.
-            None => {
-                let newest = self.shelf().newest().map(|newest| newest.base);
-                (newest != Some(segment.base)).then_some((segment.end, 0))
-            }
-        }
-    }
-}
-
 /// What was opened.
 enum Opened {
     Segment,
     /// This file should be there, with frames up to this position.
     Missing(PathBuf, Position),
-}
-
-fn to_usize(bytes: u64) -> usize {
-    usize::try_from(bytes).unwrap_or(usize::MAX)
-}
-
-/// Frames read at once, borrowed from the cursor's buffer.
-#[derive(Clone, Debug)]
-pub struct Chunk<'a> {
-    bytes: &'a [u8],
-    seal: frame::Seal,
-    next: Position,
-    end: Position,
-}
-
-impl Chunk<'_> {
-    /// The position behind the last frame.
-    pub fn end(&self) -> Position {
-        self.end
-    }
-}
-
-impl<'a> Iterator for Chunk<'a> {
-    type Item = Frame<'a>;
-
-    fn next(&mut self) -> Option<Frame<'a>> {
-        if self.next >= self.end {
-            return None;
-        }
-        // They were checked when they were read.
-        let frame = frame::read_checked(self.bytes, self.next, self.seal)?;
-        self.bytes = self.bytes.get(to_usize(frame.end.since(self.next))..)?;
-        self.next = frame.end;
-        Some(frame)
-    }
 }

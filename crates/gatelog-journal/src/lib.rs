@@ -126,17 +126,20 @@ mod ticket;
 mod writer;
 
 // When reading.
+mod chunk;
 mod cursor;
 mod damage;
 mod hold;
 mod keeper;
 mod reader;
+mod unreadable;
 
 mod error;
 
 pub use acknowledge::{Acknowledger, Appended};
+pub use chunk::{Chunk, Read};
 pub use config::{Config, Sync};
-pub use cursor::{Chunk, Cursor, Read};
+pub use cursor::Cursor;
 pub use damage::Damage;
 pub use error::{Error, Result};
 pub use failpoints::{DISK_FAILPOINTS, FAILPOINTS};

@@ -36,3 +36,8 @@ impl fmt::Display for Position {
         self.0.fmt(f)
     }
 }
+
+/// A distance as the length of something in memory.
+pub(crate) fn to_usize(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}

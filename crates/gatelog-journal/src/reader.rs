@@ -6,7 +6,8 @@
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
 
-use crate::cursor::{Cursor, Read};
+use crate::chunk::Read;
+use crate::cursor::Cursor;
 use crate::filesystem::Mode;
 use crate::hold::{Hold, Lag};
 use crate::position_file::{self, Place, PositionFile};

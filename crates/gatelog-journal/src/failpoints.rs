@@ -50,28 +50,15 @@ mod tests {
     use std::collections::BTreeSet;
     use std::path::Path;
 
-    use super::{DISK_FAILPOINTS, FAILPOINTS};
+    use gatelog_testkit::failpoints::called;
 
-    /// The names with which `call` is called.
-    fn called(call: &str) -> BTreeSet<String> {
-        let mut found = BTreeSet::new();
-        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        for entry in std::fs::read_dir(sources).unwrap() {
-            let path = entry.unwrap().path();
-            if path.ends_with("failpoints.rs") {
-                continue;
-            }
-            let source = std::fs::read_to_string(path).unwrap();
-            for rest in source.split(&format!("{call}(\"")).skip(1) {
-                found.insert(rest.split('"').next().unwrap().to_owned());
-            }
-        }
-        found
-    }
+    use super::{DISK_FAILPOINTS, FAILPOINTS};
 
     #[test]
     fn the_lists_name_the_failpoints_in_the_code_and_no_others() {
         let listed = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let called = |call| called(&sources, call).unwrap();
         let disk = called("failpoint::disk");
         assert_eq!(disk, listed(DISK_FAILPOINTS));
         let all: BTreeSet<String> = disk.union(&called("failpoint::pass")).cloned().collect();

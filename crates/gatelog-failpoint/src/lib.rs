@@ -11,6 +11,7 @@
 //! FAILPOINT=journal.sync=eio@3          the third time, and only then, the call answers EIO
 //! FAILPOINT=journal.sync=eio@3x10       ten times, from the third
 //! FAILPOINT=journal.write=enospc@3x10   the same with ENOSPC
+//! FAILPOINT=journal.sync=eio@3~FILE     from the third time, for as long as FILE is there
 //! FAILPOINT=journal.sync=eio,journal.repair.cut=kill   several
 //! ```
 //!

@@ -1,6 +1,7 @@
 //! What the environment asks for: one place, when, and what.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,10 +14,18 @@ pub(crate) struct Order {
     action: Action,
     /// The first time it happens, counted from 1.
     first: u64,
-    /// How often it happens.
-    times: u64,
+    /// For how long it happens.
+    span: Span,
     /// How often the place was reached.
     reached: AtomicU64,
+}
+
+/// For how long an order is due, from its first time on.
+#[derive(Debug)]
+enum Span {
+    Times(u64),
+    /// For as long as this file is there.
+    While(PathBuf),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +49,16 @@ pub(crate) fn due(name: &str) -> Option<&'static Order> {
     orders.iter().find(|order| order.is_due(name))
 }
 
-/// Reads `name=action`, `name=action@first`, `name=action@firstxtimes`.
+/// Reads `name=action`, `name=action@first`, `name=action@firstxtimes`, `name=action@first~file`.
 fn parse(text: &str) -> Option<Order> {
     let (name, rest) = text.split_once('=')?;
     let (action, when) = rest.split_once('@').unwrap_or((rest, "1"));
-    let (first, times) = when.split_once('x').unwrap_or((when, "1"));
+    let (first, span) = if let Some((first, file)) = when.split_once('~') {
+        (first, Span::While(file.into()))
+    } else {
+        let (first, times) = when.split_once('x').unwrap_or((when, "1"));
+        (first, Span::Times(times.parse().ok()?))
+    };
     Some(Order {
         name: name.to_owned(),
         action: match action {
@@ -54,7 +68,7 @@ fn parse(text: &str) -> Option<Order> {
             _ => return None,
         },
         first: first.parse().ok()?,
-        times: times.parse().ok()?,
+        span,
         reached: AtomicU64::new(0),
     })
 }
@@ -65,7 +79,11 @@ impl Order {
             return false;
         }
         let reached = self.reached.fetch_add(1, Ordering::Relaxed) + 1;
-        reached >= self.first && reached - self.first < self.times
+        reached >= self.first
+            && match &self.span {
+                Span::Times(times) => reached - self.first < *times,
+                Span::While(file) => file.exists(),
+            }
     }
 
     /// Ends the process, if that is what was asked for.
@@ -106,6 +124,16 @@ mod tests {
         let order = parse("a.b=enospc").unwrap();
         let refused = order.refuse().unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::StorageFull);
+    }
+
+    #[test]
+    fn an_order_may_last_for_as_long_as_a_file_is_there() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let order = parse(&format!("a.b=eio@2~{}", file.path().display())).unwrap();
+        let due = || order.is_due("a.b");
+        assert_eq!([due(), due(), due()], [false, true, true]);
+        drop(file);
+        assert!(!due());
     }
 
     #[test]

@@ -361,6 +361,7 @@ impl Cursor {
 
     /// The whole frames in the buffer, which begins with one.
     fn take_frames(&mut self) -> Chunk<'_> {
+        self.unreadable = None;
         let seal = self.shared.home.seal;
         let mut records = 0;
         let mut first_ms = None;

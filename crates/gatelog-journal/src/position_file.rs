@@ -1,8 +1,10 @@
 //! How far a reader has come, on disk.
 //!
-//! **Shape.** The file is made whole, with a first place, before it has its name. Two slots of `sequence(u64) position(u64) records(u64) crc32c(u32)`, 4 KiB apart. What
-//! is written goes to the one that is not known to be durable: a torn write spoils that one, and the
-//! other holds the position before it. The checksum covers the journal's id, too: the position in another journal is none in this one.
+//! **Shape.** The file is made whole, with a first place, before it has its name. Two slots of
+//! `sequence(u64) position(u64) records(u64) crc32c(u32)`, 4 KiB apart. What is written goes to the one
+//! that is not known to be durable: a torn write spoils that one, and the other holds the position
+//! before it. The checksum covers the journal's id, too: the position in another journal is none in
+//! this one.
 //!
 //! **Failure.** What is written is synced within a second. After a power failure an older position
 //! may be read, and what lies behind it is delivered again. A store does not rely on it: it commits

@@ -1,15 +1,14 @@
 //! The `gatelog` binary as a process of its own, with its log and its HTTP interface.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
+use crate::log::Log;
 use crate::wait;
 
 /// How long the process may take to listen, or to end.
@@ -20,7 +19,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 pub struct Gatelog {
     child: Child,
     address: String,
-    log: Arc<Mutex<Vec<String>>>,
+    log: Log,
     client: ureq::Agent,
 }
 
@@ -138,17 +137,7 @@ impl Setup {
             .command(&config)
             .spawn()
             .with_context(|| format!("cannot start {}", self.binary.display()))?;
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let stderr = child.stderr.take().context("no standard error")?;
-        let lines = Arc::clone(&log);
-        std::thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                lines
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push(line);
-            }
-        });
+        let log = Log::of(child.stderr.take().context("no standard error")?);
         let client = ureq::Agent::config_builder()
             .timeout_global(Some(DEADLINE))
             .http_status_as_error(false)
@@ -180,7 +169,7 @@ impl Gatelog {
         });
         match (address, self.child.try_wait()) {
             (Some(address), _) => Ok(Ok(address)),
-            (None, Ok(Some(status))) => Ok(Err(status)),
+            (None, Ok(Some(status))) if self.log.is_whole() => Ok(Err(status)),
             (None, _) => Err(self.log().join("\n")),
         }
     }
@@ -210,10 +199,20 @@ impl Gatelog {
 
     /// The lines of its log so far.
     pub fn log(&self) -> Vec<String> {
-        self.log
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.log.lines()
+    }
+
+    /// Waits for a line of the log with this text: what the process has written is read by a thread of
+    /// its own, a moment later.
+    ///
+    /// # Errors
+    /// The log, when there is none in time.
+    pub fn wait_for_log(&self, text: &str) -> anyhow::Result<()> {
+        wait::until(&format!("{text:?} in the log"), DEADLINE, || {
+            let log = self.log();
+            let found = log.iter().any(|line| line.contains(text));
+            found.then_some(()).ok_or_else(|| log.join("\n"))
+        })
     }
 
     /// Status and body of a GET.

@@ -10,6 +10,7 @@ pub mod disk;
 pub mod envoy;
 pub mod failpoints;
 pub mod gatelog;
+mod log;
 pub mod mariadb;
 pub mod proxy;
 pub mod upstream;

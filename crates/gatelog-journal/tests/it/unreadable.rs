@@ -1,6 +1,6 @@
 //! Places that the disk cannot read.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gatelog_journal::{Error, Journal, Position, Read, Reader};
 
@@ -80,4 +80,28 @@ fn a_disk_that_is_away_has_lost_nothing() {
     disk.heal();
     let (payloads, damage) = read_over_damage(&mut reader);
     assert_eq!((payloads.len(), damage.len()), (20, 0));
+}
+
+#[test]
+fn a_place_that_was_read_meanwhile_is_waited_for_anew() {
+    const PATIENCE: Duration = Duration::from_millis(300);
+    let mut bench = Bench::new();
+    bench.config.unreadable_patience = PATIENCE;
+    let disk = Faulty::default();
+    let (journal, ends) = filled(&mut bench, &disk);
+    let away = || disk.make_unreadable("00000000000000000000.segment", 15_000..15_100);
+    let mut reader = open_reader(&journal, "r");
+    reader.seek(ends[0]).unwrap();
+    away();
+    assert!(refuses(&mut reader));
+    let refused = Instant::now();
+    disk.heal();
+    assert!(matches!(reader.read(10).unwrap(), Read::Chunk(_)));
+    // Long after that it is gone again.
+    while refused.elapsed() < PATIENCE {
+        std::thread::sleep(PATIENCE / 10);
+    }
+    away();
+    reader.seek(ends[0]).unwrap();
+    assert!(refuses(&mut reader));
 }

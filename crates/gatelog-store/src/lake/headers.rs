@@ -7,7 +7,8 @@
 use gatelog_record::Headers;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-/// Reads what [`json::write_headers`](gatelog_record::json::write_headers) wrote; of any other text, what can be read before its first flaw.
+/// Reads what [`json::write_headers`](gatelog_record::json::write_headers) wrote; of any other text, what
+/// can be read before its first flaw.
 pub(super) fn read(text: &str) -> Headers<'static> {
     let mut headers = Headers::new();
     let read = serde_json::Deserializer::from_str(text).deserialize_map(Object(&mut headers));

@@ -5,8 +5,8 @@
 //! `"rejected":[{"index":i,"error":"…"}]` where items were refused; 400 in that shape when all were,
 //! and where the headers of the numbers are malformed; 413 what is too large now and for ever; 415 an
 //! unknown `Content-Encoding`; 422 another body under the `Idempotency-Key` of one that was taken
-//! (draft-ietf-httpapi-idempotency-key-header, §2.7); 503 with `Retry-After` what can be taken later: the journal is full or
-//! cannot be written, there is no room or memory, the process ends.
+//! (draft-ietf-httpapi-idempotency-key-header, §2.7); 503 with `Retry-After` what can be taken later:
+//! the journal is full or cannot be written, there is no room or memory, the process ends.
 //!
 //! **Limits.** Bodies under way share the [`room`](super::room). [`LARGE_AT_ONCE`] of those that are
 //! large or compressed are decompressed and decoded at a time.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use gatelog_journal::filesystem::{Disk, Filesystem};
 use gatelog_journal::{Journal, Lag};
 use tokio::sync::watch;
 
@@ -26,10 +27,9 @@ pub struct Sight {
 impl Sight {
     /// Looks; it may block.
     pub fn of(journal: &Journal, dir: &Path) -> Self {
-        let disk = rustix::fs::statvfs(dir).ok();
         Self {
             lags: journal.lags(),
-            free_bytes: disk.map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
+            free_bytes: Disk.free_bytes(dir).ok(),
         }
     }
 }

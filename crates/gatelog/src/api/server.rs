@@ -50,8 +50,8 @@ struct Worker {
     thread: JoinHandle<()>,
 }
 
-/// Answers requests by `handler` until `stop` turns true, then lets requests finish. On each thread the future
-/// that `beside` makes is polled, too.
+/// Answers requests by `handler` until `stop` turns true, then lets requests finish. On each thread
+/// the future that `beside` makes is polled, too.
 ///
 /// # Errors
 /// When a thread cannot be started; nothing is served then.

@@ -1,8 +1,8 @@
 //! The thread that keeps what is known of senders on disk, and tells of their losses.
 //!
-//! **Shape.** First it reads what the last checkpoint does not have (`restore`). A checkpoint is written when [`EVERY_BYTES`] of journal have passed since the last
-//! one, when something has changed and [`EVERY`] has passed, and at the end. Then the journal's
-//! reader `senders` is released up to it.
+//! **Shape.** First it reads what the last checkpoint does not have (`restore`). A checkpoint is
+//! written when [`EVERY_BYTES`] of journal have passed since the last one, when something has changed
+//! and [`EVERY`] has passed, and at the end. Then the journal's reader `senders` is released up to it.
 //!
 //! **Failure.** Where a checkpoint cannot be written, the reader is released all the same: on a
 //! full disk nothing could be deleted otherwise. The window of repetitions has a hole only if the

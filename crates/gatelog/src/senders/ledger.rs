@@ -1,8 +1,9 @@
 //! What became of a worker's numbers: how many came, how many did not.
 //!
 //! **Invariants.** Every number below the highest that was seen was received, is in flight, was that of
-//! an item that was refused and not mended, or is missing, and is counted in one of them only. Below [`counted_from`](Ledger::counted_from)
-//! nothing is counted: what came there came to a collector that has forgotten it.
+//! an item that was refused and not mended, or is missing, and is counted in one of them only. Below
+//! [`counted_from`](Ledger::counted_from) nothing is counted: what came there came to a collector that
+//! has forgotten it.
 //!
 //! **Limits.** [`MAX_REFUSED`] runs of refused numbers. Of one that is forgotten it is no longer known
 //! that it was counted, should it come again.

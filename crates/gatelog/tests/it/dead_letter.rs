@@ -163,11 +163,10 @@ fn letters_are_taken_back_as_they_are_when_the_table_takes_them() {
     ] {
         assert!(metrics.contains(line), "{line} in {metrics}");
     }
-    let told = gatelog
-        .log()
-        .iter()
-        .filter(|line| line.contains("the store refuses records"))
-        .count();
+    let refusal = "the store refuses records";
+    gatelog.wait_for_log(refusal).unwrap();
+    let log = gatelog.log();
+    let told = log.iter().filter(|line| line.contains(refusal)).count();
     assert!(told == 1, "{told} lines");
 
     mariadb
@@ -224,10 +223,5 @@ fn what_a_full_dead_letter_drops_is_counted() {
     let counted =
         format!("gatelog_dead_letter_dropped_total{{reader=\"mysql\",reason=\"full\"}} {dropped}");
     assert!(metrics.contains(&counted), "{counted} in {metrics}");
-    assert!(
-        gatelog
-            .log()
-            .iter()
-            .any(|line| line.contains("the dead letter is full"))
-    );
+    gatelog.wait_for_log("the dead letter is full").unwrap();
 }

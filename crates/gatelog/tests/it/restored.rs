@@ -44,11 +44,9 @@ fn check(gatelog: &Gatelog) {
     assert_eq!(stored.len(), 110);
     // What had been committed when the copy was made is known to have been.
     assert!(stored.values().all(|times| *times == 1), "{stored:?}");
-    let log = gatelog.log().join("\n");
-    assert!(
-        log.contains("records that the journal does not know"),
-        "{log}"
-    );
+    gatelog
+        .wait_for_log("records that the journal does not know")
+        .unwrap();
     assert_eq!(gatelog.get("/ready").unwrap().0, 200);
 }
 

@@ -82,12 +82,9 @@ fn a_repeated_batch_is_recognised_also_after_a_start() {
             std::fs::remove_file(&checkpoint).unwrap();
         }
         let gatelog = setup(&dir).start().unwrap();
-        assert!(
-            gatelog
-                .log()
-                .join("\n")
-                .contains("no checkpoint of the senders")
-        );
+        gatelog
+            .wait_for_log("no checkpoint of the senders")
+            .unwrap();
         assert_eq!(send_records(&gatelog, 0..100), duplicates(100));
         gatelog.kill().unwrap();
     }
@@ -452,15 +449,9 @@ fn what_does_not_come_is_told_with_its_numbers() {
         let line = format!("{name}{labels} {value}\n");
         assert!(metrics.contains(&line), "{line} in {metrics}");
     }
-    wait::until("the log to say so", Duration::from_secs(20), || {
-        let log = gatelog.log().join("\n");
-        if log.contains("records of a sender did not arrive") {
-            Ok(())
-        } else {
-            Err(log)
-        }
-    })
-    .unwrap();
+    gatelog
+        .wait_for_log("records of a sender did not arrive")
+        .unwrap();
     assert!(gatelog.terminate().unwrap().success());
     // A start changes nothing, and a gap that is closed is gone.
     let gatelog = setup(&dir).start().unwrap();
@@ -556,12 +547,14 @@ mod faults {
             send_records(&gatelog, last..last + BATCH),
             duplicates(BATCH)
         );
+        let known = "what senders have sent is known";
+        gatelog.wait_for_log(known).unwrap();
         let log = gatelog.log();
         let line = |text: &str| {
             let found = log.iter().position(|line| line.contains(text));
             found.unwrap_or_else(|| panic!("{text} in {log:?}"))
         };
-        assert!(line("gatelog is listening") < line("what senders have sent is known"));
+        assert!(line("gatelog is listening") < line(known));
         gatelog.wait_for_rows("", BATCHES * BATCH).unwrap();
     }
 
@@ -571,12 +564,9 @@ mod faults {
         let full = setup(&dir).variable("FAILPOINT", "senders.checkpoint_write=enospc@1x1000");
         let gatelog = full.start().unwrap();
         assert_eq!(send_records(&gatelog, 0..10), accepted(10));
-        assert!(
-            gatelog
-                .log()
-                .join("\n")
-                .contains("the checkpoint of the senders cannot be")
-        );
+        gatelog
+            .wait_for_log("the checkpoint of the senders cannot be")
+            .unwrap();
         assert!(gatelog.terminate().unwrap().success());
         let gatelog = full.start().unwrap();
         assert_eq!(

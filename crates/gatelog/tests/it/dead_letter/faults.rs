@@ -143,14 +143,7 @@ fn while_the_dead_letter_cannot_be_written_records_wait() {
         let setup: Setup = setup(&dir).variable("MYSQL_DSN", dsn);
         let gatelog = setup.variable("FAILPOINT", order).start().unwrap();
         assert_eq!(gatelog.ingest(numbered(0..20)).unwrap().0, 200);
-        let told = wait::until("the failure to be told", DEADLINE, || {
-            let found = gatelog
-                .log()
-                .into_iter()
-                .find(|line| line.contains("dead letter cannot be"));
-            found.ok_or("not told")
-        });
-        told.unwrap();
+        gatelog.wait_for_log("dead letter cannot be").unwrap();
         wait_for_stores(&gatelog);
         assert_eq!(
             letter_numbers(dir.path(), "mysql"),

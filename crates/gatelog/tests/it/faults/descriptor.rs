@@ -1,9 +1,7 @@
 //! Fault 10: no file descriptors left.
 
 use std::net::TcpStream;
-use std::time::Duration;
 
-use gatelog_testkit::wait;
 use tempfile::TempDir;
 
 use super::rig::{Rig, start};
@@ -23,15 +21,7 @@ fn more_connections_than_descriptors_lose_nothing() {
     let crowd: Vec<_> = (0..120)
         .map_while(|_| TcpStream::connect(("127.0.0.1", port)).ok())
         .collect();
-    wait::until("the shortage to be told", Duration::from_secs(10), || {
-        let log = gatelog.log().join("\n");
-        if log.contains("Too many open files") {
-            Ok(())
-        } else {
-            Err(log)
-        }
-    })
-    .unwrap();
+    gatelog.wait_for_log("Too many open files").unwrap();
     // The lanes' connections are there already.
     rig.wait_for_batches(10);
     drop(crowd);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use gatelog_testkit::gatelog::Gatelog;
 use gatelog_testkit::wait;
 use serde_json::Value;
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 use super::raw::{exchange, post, status};
 use super::rig::{Rig, start};
@@ -33,10 +33,12 @@ fn journal_error(gatelog: &Gatelog) -> Option<String> {
     error
 }
 
-/// Under load the disk refuses `times` times from the 30th time on: records are refused, `/ready` says
-/// why, and it goes on by itself.
-fn refuses_and_recovers(failpoint: &str, word: &str) {
+/// Under load the disk begins to refuse the 30th time: records are refused, `/ready` says why, and it
+/// goes on by itself when the disk does.
+fn refuses_and_recovers(refusal: &str, word: &str) {
     let dir = TempDir::new().unwrap();
+    let fault = NamedTempFile::new().unwrap();
+    let failpoint = format!("{refusal}@30~{}", fault.path().display());
     let rig = Rig::new();
     let gatelog = start(&setup(&dir).variable("FAILPOINT", failpoint));
     rig.up(&gatelog);
@@ -54,6 +56,7 @@ fn refuses_and_recovers(failpoint: &str, word: &str) {
         }
     })
     .unwrap();
+    drop(fault);
     wait::until("the failure to be over", Duration::from_secs(30), || {
         journal_error(&gatelog).map_or(Ok(()), Err)
     })
@@ -67,12 +70,12 @@ fn refuses_and_recovers(failpoint: &str, word: &str) {
 
 #[test]
 fn a_sync_that_fails_is_told_and_is_no_acknowledgement() {
-    refuses_and_recovers("journal.sync=eio@30x4", "Input/output error");
+    refuses_and_recovers("journal.sync=eio", "Input/output error");
 }
 
 #[test]
 fn a_write_that_finds_no_space_is_told_and_is_no_acknowledgement() {
-    refuses_and_recovers("journal.write=enospc@30x4", "No space left on device");
+    refuses_and_recovers("journal.write=enospc", "No space left on device");
 }
 
 #[test]

@@ -119,27 +119,38 @@ fn accepted(gatelog: &Gatelog) -> anyhow::Result<u64> {
 }
 
 fn floor(mode: &str, built: &Path, script: &Path) -> anyhow::Result<Round> {
-    let port = wait::free_port()?;
-    let program = built.join("examples/http_floor");
-    let server = Killed(
-        Command::new(program)
-            .arg(mode)
-            .arg(format!("127.0.0.1:{port}"))
-            .spawn()?,
-    );
-    wait::until("the floor to listen", Duration::from_secs(10), || {
-        std::net::TcpStream::connect(("127.0.0.1", port))
-    })?;
-    let load = wrk::load(port, script)?;
-    round(load, server.0.id(), None, None)
+    let floor = Floor::start(mode, built)?;
+    let load = wrk::load(floor.port, script)?;
+    round(load, floor.server.id(), None, None)
 }
 
-struct Killed(Child);
+/// A server that keeps nothing; killed when dropped.
+pub(super) struct Floor {
+    server: Child,
+    pub(super) port: u16,
+}
 
-impl Drop for Killed {
+impl Floor {
+    /// Starts one that does this with bodies: `ignore` or `parse`.
+    pub(super) fn start(mode: &str, built: &Path) -> anyhow::Result<Self> {
+        let port = wait::free_port()?;
+        let program = built.join("examples/http_floor");
+        let server = Command::new(program)
+            .arg(mode)
+            .arg(format!("127.0.0.1:{port}"))
+            .spawn()?;
+        let floor = Self { server, port };
+        wait::until("the floor to listen", Duration::from_secs(10), || {
+            std::net::TcpStream::connect(("127.0.0.1", port))
+        })?;
+        Ok(floor)
+    }
+}
+
+impl Drop for Floor {
     fn drop(&mut self) {
         // It may have ended already.
-        let _ended = self.0.kill().is_ok() && self.0.wait().is_ok();
+        let _ended = self.server.kill().is_ok() && self.server.wait().is_ok();
     }
 }
 

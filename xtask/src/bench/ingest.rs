@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::candidate::{self, CANDIDATES, Candidate, Round};
-use super::disk::{SyncTimes, sync_times};
-use super::paced::{self, Paced};
-use super::report::{self, BATCH, Figures};
+use super::candidate::{self, CANDIDATES, Candidate, Floor, Round};
+use super::disk::{sync_times, sync_times_beside};
+use super::paced;
+use super::report::{self, BATCH, Figures, HalfLoad};
 use super::{restart, wrk};
 use crate::program;
 use crate::workspace::Workspace;
@@ -16,6 +17,10 @@ use crate::workspace::Workspace;
 /// Half of the 60,000 single records a second that are asked for.
 const PACED_PER_SECOND: f64 = 30_000.0;
 const PACED_SECONDS: u64 = 10;
+
+/// What gatelog writes in a round at that rate, and how long it gathers.
+const PACED_ROUND_BYTES: usize = 16 << 10;
+const PACED_PAUSE: Duration = Duration::from_micros(400);
 
 pub(super) fn run(workspace: &Workspace, rounds: usize) -> anyhow::Result<()> {
     // The whole workspace's features, or every dependency is built once more.
@@ -42,7 +47,7 @@ pub(super) fn run(workspace: &Workspace, rounds: usize) -> anyhow::Result<()> {
         sync,
         single: turns(&built, dir.path(), 1, rounds)?,
         batches: turns(&built, dir.path(), BATCH, rounds)?,
-        paced: (0..rounds)
+        half_load: (0..rounds)
             .map(|_| at_half_load(&built, dir.path()))
             .collect::<anyhow::Result<_>>()?,
         restart: {
@@ -89,14 +94,24 @@ fn turns(built: &Path, dir: &Path, records: u64, rounds: usize) -> anyhow::Resul
     Ok(results)
 }
 
-fn at_half_load(built: &Path, dir: &Path) -> anyhow::Result<(Paced, SyncTimes)> {
-    let sync = sync_times(dir, 64 << 10, 1000)?;
+/// The same load on gatelog, and on a server that keeps nothing beside a thread that appends and syncs
+/// as often as gatelog does: the two that gatelog does at once, without each other.
+fn at_half_load(built: &Path, dir: &Path) -> anyhow::Result<HalfLoad> {
+    let load = |port| paced::load(port, PACED_PER_SECOND, PACED_SECONDS);
+    let alone = sync_times(dir, 64 << 10, 1000)?;
     let data = tempfile::tempdir_in(dir)?;
     let gatelog = candidate::journal_only(built, data.path())?;
-    let paced = paced::load(gatelog.port()?, PACED_PER_SECOND, PACED_SECONDS)?;
-    println!(
-        "{:.0}/s paced: p50 {:.2} ms, p99 {:.2} ms; append + fdatasync p99 {:.2} ms",
-        paced.per_second, paced.p50_ms, paced.p99_ms, sync.p99_ms
-    );
-    Ok((paced, sync))
+    let acknowledged = load(gatelog.port()?)?;
+    drop(gatelog);
+    let floor = Floor::start("ignore", built)?;
+    let (beside, ignored) =
+        sync_times_beside(dir, PACED_ROUND_BYTES, PACED_PAUSE, || load(floor.port))?;
+    let half = HalfLoad {
+        acknowledged,
+        alone,
+        ignored,
+        beside,
+    };
+    println!("{half:.2?}");
+    Ok(half)
 }

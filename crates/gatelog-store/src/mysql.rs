@@ -1,8 +1,9 @@
 //! The `access_logs` table in MySQL 8 or MariaDB: the one HiMarket reads.
 //!
 //! **Shape.** [`MysqlStore`] keeps one connection to write and a small pool to answer queries. A
-//! batch is one transaction: its rows in statements of many rows each, then what was refused into
-//! the dead letter, then the journal's position in the table `gatelog_position`, then the commit.
+//! batch is one transaction: its rows, then what was refused into the dead letter, then the
+//! journal's position in the table `gatelog_position`, then the commit. Rows go by `LOAD DATA LOCAL`
+//! where the server allows it and has nothing against one of them, else in statements of many rows.
 //!
 //! **The table** may be the seed's or one of its later forms (narrow columns, `start_time` as
 //! `TIMESTAMP` or as epoch seconds): its columns are read when the store is opened, and every value
@@ -21,15 +22,14 @@
 //! [`truncated`](Store::truncated) counts. Any other row that the server refuses is refused alone.
 //! After any other failure the
 //! connection is given up and [`open`](Store::open) makes a new one.
-//!
-//! **Why** multi-row `INSERT` and not `LOAD DATA LOCAL`: the latter is faster (50k against 30k rows
-//! a second here) but switched off on many servers, and turns errors into warnings.
 
 mod column;
 mod connection;
 mod dsn;
 mod error;
+mod form;
 mod insert;
+mod load;
 mod position;
 mod query;
 mod reader;
@@ -48,7 +48,7 @@ use mysql_async::prelude::Queryable;
 pub use self::dsn::{Dsn, DsnError};
 
 use self::connection::{Door, rows, run, within};
-use self::error::unavailable;
+use self::error::{Failure, unavailable};
 use self::insert::{Batch, Inserter, NotStored, Rows, Truncated};
 use self::position::Kept;
 use self::reader::Reader;
@@ -110,28 +110,36 @@ impl MysqlStore {
         *place = None;
         let mut conn = self.door.connect().await?;
         let limit = self.door.answer_timeout();
-        let settings = rows(&mut conn, "SELECT VERSION(), @@max_allowed_packet", ());
-        let settings: Vec<(String, u64)> = within(limit, settings)
+        let settings = "SELECT VERSION(), @@max_allowed_packet, @@local_infile";
+        let settings = rows(&mut conn, settings, ());
+        let settings: Vec<(String, u64, bool)> = within(limit, settings)
             .await
             .map_err(|failure| failure.into_error(&self.door.connecting()))?;
-        let (version, max_packet) = settings
+        let (version, max_packet, local_infile) = settings
             .into_iter()
             .next()
             .ok_or_else(|| unavailable("the server does not tell its settings"))?;
         let table = Arc::new(Table::ensure(&mut conn, &self.table_name, limit).await?);
-        let kept = position::find(&mut conn, &self.table_name, journal, limit)
+        let looking = |failure: Failure| failure.into_error("looking for the journal's position");
+        let transactional = position::transactional(&mut conn, &self.table_name, limit)
             .await
-            .map_err(|failure| failure.into_error("looking for the journal's position"))?;
+            .map_err(looking)?;
+        let records = (self.table_name.as_str(), transactional);
+        let kept = position::find(&mut conn, records, journal, limit)
+            .await
+            .map_err(looking)?;
         let position = self.settle(journal, kept);
         tracing::info!(
             version,
             table = self.table_name,
             exactly_once = self.exactly_once(),
+            local_infile,
             position,
             "connected to the database"
         );
         let max_packet = usize::try_from(max_packet).unwrap_or(usize::MAX);
-        let inserter = Inserter::new(&table, max_packet, limit);
+        let loads = local_infile && transactional == Some(true);
+        let inserter = Inserter::new(&table, max_packet, limit, loads);
         self.reader.set_table(Arc::clone(&table));
         *place = Some(Writer {
             conn,
@@ -207,7 +215,6 @@ impl MysqlStore {
             records,
             now: now(),
         };
-        writer.rows.fill(&batch);
         let position = self
             .exactly_once()
             .then(|| position::statement(&writer.journal, end));

@@ -1,8 +1,8 @@
 //! Rows into the table: one transaction for a batch, with the position behind it.
 //!
-//! **Shape.** Every record becomes the text of its row once; statements are made of neighbouring
-//! rows. In one transaction: the rows, then what was refused into the dead letter, then the
-//! position, then the commit.
+//! **Shape.** In one transaction: the rows, then what was refused into the dead letter, then the
+//! position, then the commit. The rows are [loaded](super::load) where the server allows it; else every
+//! record becomes the text of its row once, and statements are made of neighbouring rows.
 //!
 //! **Failure.** When a statement fails by a row's fault, its rows are halved until the row is alone;
 //! that one is refused, its neighbours are stored. If it may be its JSON that the server does not
@@ -23,6 +23,8 @@ use mysql_async::Conn;
 
 use super::connection::run;
 use super::error::Failure;
+use super::form::Out;
+use super::load::{Loaded, Loader};
 use super::table::Table;
 use super::value;
 use crate::{Letters, Rejected};
@@ -34,7 +36,7 @@ const MAX_ROWS: usize = 1000;
 const MAX_STATEMENT_BYTES: usize = 4 << 20;
 
 /// What a packet holds besides the row and the head of its statement.
-const PACKET_MARGIN_BYTES: usize = 64;
+pub(super) const PACKET_MARGIN_BYTES: usize = 64;
 
 /// How often a column's value was changed to fit, by the column's name.
 pub(super) type Truncated = BTreeMap<&'static str, u64>;
@@ -60,17 +62,22 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Takes the records of a batch in place of those before.
-    pub(super) fn fill(&mut self, batch: &Batch<'_>) {
+    fn clear(&mut self) {
         self.text.clear();
         self.ends.clear();
         self.truncated.clear();
+    }
+
+    /// Takes the records of a batch in place of those before.
+    fn fill(&mut self, batch: &Batch<'_>) {
+        self.clear();
         for record in batch.records {
             let mut separator = b'(';
             for column in batch.table.written() {
                 self.text.push(separator);
                 separator = b',';
-                if value::write(record, column, batch.now, &mut self.text)
+                let mut out = Out::literals(&mut self.text);
+                if value::write(record, column, batch.now, &mut out)
                     && let Some(field) = column.field
                 {
                     *self.truncated.entry(field.name()).or_default() += 1;
@@ -122,13 +129,14 @@ impl Batch<'_> {
         for column in self.table.written() {
             out.push(separator);
             separator = b',';
+            let mut out = Out::literals(out);
             match column.field {
                 Some(field) if column.takes_json() && record.get(field).is_some() => {
-                    value::write(&nothing, column, self.now, out);
+                    value::write(&nothing, column, self.now, &mut out);
                     left_out.push(field.name());
                 }
                 _ => {
-                    value::write(record, column, self.now, out);
+                    value::write(record, column, self.now, &mut out);
                 }
             }
         }
@@ -162,10 +170,16 @@ pub(super) struct Inserter {
     /// For each statement.
     limit: Duration,
     statement: Vec<u8>,
+    loader: Loader,
 }
 
 impl Inserter {
-    pub(super) fn new(table: &Table, max_packet_bytes: usize, limit: Duration) -> Self {
+    pub(super) fn new(
+        table: &Table,
+        max_packet_bytes: usize,
+        limit: Duration,
+        loads: bool,
+    ) -> Self {
         let names: Vec<String> = table.written().map(super::column::Column::quoted).collect();
         let head = format!(
             "INSERT INTO {} ({}) VALUES ",
@@ -178,6 +192,7 @@ impl Inserter {
             max_packet_bytes,
             limit,
             statement: Vec::new(),
+            loader: Loader::new(table, max_packet_bytes, limit, loads),
         }
     }
 
@@ -191,7 +206,12 @@ impl Inserter {
         last: Option<String>,
     ) -> Result<(), NotStored> {
         run(conn, self.limit, b"START TRANSACTION").await?;
-        let refused = self.insert(conn, batch, rows).await?;
+        let refused = if self.load(conn, batch, rows).await? {
+            Vec::new()
+        } else {
+            rows.fill(batch);
+            self.insert(conn, batch, rows).await?
+        };
         gatelog_failpoint::pass("store.rows_written");
         if !refused.is_empty() {
             letters.keep(&refused).map_err(NotStored::Letters)?;
@@ -204,6 +224,27 @@ impl Inserter {
         run(conn, self.limit, b"COMMIT").await?;
         gatelog_failpoint::pass("store.committed");
         Ok(())
+    }
+
+    /// Loads the batch, if loads are due; whether it is stored. If not, the transaction is empty.
+    async fn load(
+        &mut self,
+        conn: &mut Conn,
+        batch: &Batch<'_>,
+        rows: &mut Rows,
+    ) -> Result<bool, Failure> {
+        if batch.records.is_empty() || !self.loader.is_due() {
+            return Ok(false);
+        }
+        rows.clear();
+        match self.loader.load(conn, batch, &mut rows.truncated).await? {
+            Loaded::All => Ok(true),
+            Loaded::Refused => {
+                run(conn, self.limit, b"ROLLBACK").await?;
+                run(conn, self.limit, b"START TRANSACTION").await?;
+                Ok(false)
+            }
+        }
     }
 
     async fn insert(

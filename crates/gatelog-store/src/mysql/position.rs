@@ -13,7 +13,7 @@ use mysql_async::Conn;
 use super::column::quoted;
 use super::connection::{rows, run, within};
 use super::error::Failure;
-use super::value;
+use super::form::Out;
 
 const TABLE: &str = "gatelog_position";
 
@@ -36,7 +36,7 @@ pub(super) enum Kept {
 /// The statement that moves the position.
 pub(super) fn statement(journal: &str, position: u64) -> String {
     let mut name = Vec::new();
-    value::quote(journal, &mut name);
+    Out::literals(&mut name).text(journal);
     format!(
         "INSERT INTO {TABLE} (journal, lane, `position`) VALUES ({}, 0, {position}) \
          ON DUPLICATE KEY UPDATE `position` = {position}",
@@ -45,14 +45,14 @@ pub(super) fn statement(journal: &str, position: u64) -> String {
 }
 
 /// Finds out where the journal stands, and makes the table where it is missing. `records` is the
-/// table of records.
+/// table of records, and whether it is transactional.
 pub(super) async fn find(
     conn: &mut Conn,
-    records: &str,
+    (records, transactional): (&str, Option<bool>),
     journal: &str,
     limit: Duration,
 ) -> Result<Kept, Failure> {
-    match transactional(conn, records, limit).await? {
+    match transactional {
         Some(true) => {}
         Some(false) => {
             return Ok(Kept::Not(format!(
@@ -105,7 +105,7 @@ async fn prepare(conn: &mut Conn, journal: &str, limit: Duration) -> Result<Kept
 }
 
 /// Whether a table's engine has transactions; `None` if there is no such table, or no engine.
-async fn transactional(
+pub(super) async fn transactional(
     conn: &mut Conn,
     table: &str,
     limit: Duration,

@@ -1,4 +1,4 @@
-//! A record's field as a literal that its column takes.
+//! A record's field as a value that its column takes.
 //!
 //! **Shape.** Text is cut at the column's characters or bytes, between two characters; characters
 //! that the column's character set lacks become `?`; numbers are moved into the column's range;
@@ -6,30 +6,28 @@
 //! round, MariaDB cut). What is absent is NULL, or the nothing of its type where the column takes
 //! no NULL: `''`, 0, `{}`, the receive time.
 //!
-//! **Invariants.** A literal is safe in a session in which backslashes escape
-//! ([`connection`](super::connection) sees to that). A JSON text is written whole or not at all.
+//! **Invariants.** A JSON text is written whole or not at all.
 //!
 //! **Limits.** `TIMESTAMP` goes from 1970-01-01T00:00:01Z to 2038-01-19T03:14:07Z; moments outside
 //! become these.
 
-use std::io::Write as _;
-
 use gatelog_record::{AccessRecord, Field, Headers, Kind, Timestamp, Value, json};
 
 use super::column::{Charset, Class, Column};
+use super::form::Out;
 
 /// The range of `TIMESTAMP`, in seconds since 1970.
 pub(super) const TIMESTAMP_SECONDS: (i64, i64) = (1, 2_147_483_647);
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
-/// Appends the literal of the record's value for a column. Answers whether the value had to be
+/// Appends the record's value for a column. Answers whether the value had to be
 /// changed to fit. `now` stands in for a time of receipt that the record lacks.
 pub(super) fn write(
     record: &AccessRecord<'_>,
     column: &Column,
     now: Timestamp,
-    out: &mut Vec<u8>,
+    out: &mut Out<'_>,
 ) -> bool {
     let received = record.receive_time.unwrap_or(now);
     let value = column.field.and_then(|field| match field {
@@ -101,26 +99,26 @@ struct Limits {
     charset: Charset,
 }
 
-fn write_nothing(column: &Column, received: Timestamp, out: &mut Vec<u8>) {
+fn write_nothing(column: &Column, received: Timestamp, out: &mut Out<'_>) {
     let is = |kind| column.field.is_some_and(|field| field.kind() == kind);
     if column.nullable {
-        out.extend_from_slice(b"NULL");
+        out.null();
         return;
     }
     match column.class {
-        Class::Text { .. } if is(Kind::Json) || is(Kind::Headers) => out.extend_from_slice(b"'{}'"),
-        Class::Json => out.extend_from_slice(b"'{}'"),
-        Class::Text { .. } | Class::Other => out.extend_from_slice(b"''"),
+        Class::Text { .. } if is(Kind::Json) || is(Kind::Headers) => out.text("{}"),
+        Class::Json => out.text("{}"),
+        Class::Text { .. } | Class::Other => out.text(""),
         Class::Integer { .. } if is(Kind::Time) => {
-            number(received.micros() / MICROS_PER_SECOND, out);
+            out.number(received.micros() / MICROS_PER_SECOND);
         }
-        Class::Integer { .. } | Class::Float => out.push(b'0'),
+        Class::Integer { .. } | Class::Float => out.number(0),
         Class::DateTime { digits } => write_moment(received, digits, out),
         Class::Timestamp { digits } => write_moment(in_timestamp_range(received), digits, out),
     }
 }
 
-fn write_as_text(value: Value<'_>, limits: &Limits, out: &mut Vec<u8>) -> Fit {
+fn write_as_text(value: Value<'_>, limits: &Limits, out: &mut Out<'_>) -> Fit {
     match value {
         Value::Text(text) => write_text(text, limits, out),
         Value::Json(text) => write_whole(text, limits, out),
@@ -132,7 +130,7 @@ fn write_as_text(value: Value<'_>, limits: &Limits, out: &mut Vec<u8>) -> Fit {
     }
 }
 
-fn write_as_json(value: Value<'_>, out: &mut Vec<u8>) -> Fit {
+fn write_as_json(value: Value<'_>, out: &mut Out<'_>) -> Fit {
     let mut quoted = String::new();
     match value {
         Value::Json(text) => quoted.push_str(text),
@@ -144,11 +142,11 @@ fn write_as_json(value: Value<'_>, out: &mut Vec<u8>) -> Fit {
         Value::Time(time) => json::write_text(&time.to_string(), &mut quoted),
         Value::Id(id) => json::write_text(&id.to_string(), &mut quoted),
     }
-    quote(&quoted, out);
+    out.text(&quoted);
     Fit::Whole
 }
 
-fn write_as_integer(value: Value<'_>, min: i64, max: i64, out: &mut Vec<u8>) -> Fit {
+fn write_as_integer(value: Value<'_>, min: i64, max: i64, out: &mut Out<'_>) -> Fit {
     let whole = match value {
         Value::Integer(number) => number,
         Value::Time(time) => time.micros() / MICROS_PER_SECOND,
@@ -159,23 +157,23 @@ fn write_as_integer(value: Value<'_>, min: i64, max: i64, out: &mut Vec<u8>) -> 
         _ => return Fit::Not,
     };
     let clamped = whole.clamp(min, max);
-    number(clamped, out);
+    out.number(clamped);
     Fit::of(clamped == whole)
 }
 
-fn write_as_float(value: Value<'_>, out: &mut Vec<u8>) -> Fit {
+fn write_as_float(value: Value<'_>, out: &mut Out<'_>) -> Fit {
     match value {
-        Value::Integer(whole) => number(whole, out),
-        Value::Float(float) if float.is_finite() => number(format_args!("{float:e}"), out),
+        Value::Integer(whole) => out.number(whole),
+        Value::Float(float) if float.is_finite() => out.number(format_args!("{float:e}")),
         Value::Time(time) => {
             let (seconds, micros) = (
                 time.micros() / MICROS_PER_SECOND,
                 time.micros() % MICROS_PER_SECOND,
             );
-            number(format_args!("{seconds}.{micros:06}"), out);
+            out.number(format_args!("{seconds}.{micros:06}"));
         }
         Value::Text(text) => match text.parse::<f64>() {
-            Ok(float) if float.is_finite() => number(format_args!("{float:e}"), out),
+            Ok(float) if float.is_finite() => out.number(format_args!("{float:e}")),
             _ => return Fit::Not,
         },
         _ => return Fit::Not,
@@ -183,17 +181,8 @@ fn write_as_float(value: Value<'_>, out: &mut Vec<u8>) -> Fit {
     Fit::Whole
 }
 
-fn number(number: impl std::fmt::Display, out: &mut Vec<u8>) {
-    // Writing to a Vec cannot fail.
-    if write!(out, "{number}").is_err() {
-        out.push(b'0');
-    }
-}
-
-fn write_moment(time: Timestamp, digits: usize, out: &mut Vec<u8>) {
-    out.push(b'\'');
-    out.extend_from_slice(time.to_sql(digits).as_bytes());
-    out.push(b'\'');
+fn write_moment(time: Timestamp, digits: usize, out: &mut Out<'_>) {
+    out.text(&time.to_sql(digits));
 }
 
 fn in_timestamp_range(time: Timestamp) -> Timestamp {
@@ -204,11 +193,11 @@ fn in_timestamp_range(time: Timestamp) -> Timestamp {
     Timestamp::from_micros(micros)
 }
 
-fn write_text(text: &str, limits: &Limits, out: &mut Vec<u8>) -> Fit {
+fn write_text(text: &str, limits: &Limits, out: &mut Out<'_>) -> Fit {
     let cut = cut(text, limits);
     let mut fit = Fit::of(cut.len() == text.len());
     if cut.chars().all(|character| limits.charset.has(character)) {
-        quote(cut, out);
+        out.text(cut);
     } else {
         let replaced: String = cut
             .chars()
@@ -220,14 +209,14 @@ fn write_text(text: &str, limits: &Limits, out: &mut Vec<u8>) -> Fit {
                 }
             })
             .collect();
-        quote(&replaced, out);
+        out.text(&replaced);
         fit = Fit::Changed;
     }
     fit
 }
 
 /// Writes a text of which a part would be worth nothing.
-fn write_whole(text: &str, limits: &Limits, out: &mut Vec<u8>) -> Fit {
+fn write_whole(text: &str, limits: &Limits, out: &mut Out<'_>) -> Fit {
     if cut(text, limits).len() == text.len() {
         write_text(text, limits, out)
     } else {
@@ -247,29 +236,6 @@ fn cut<'t>(text: &'t str, limits: &Limits) -> &'t str {
         .map_or(text.len(), |(at, _)| at);
     let end = text.floor_char_boundary(by_chars.min(limits.bytes));
     text.split_at_checked(end).map_or(text, |(head, _)| head)
-}
-
-/// Appends a string literal.
-pub(super) fn quote(text: &str, out: &mut Vec<u8>) {
-    out.push(b'\'');
-    let mut rest = text.as_bytes();
-    while let Some(at) = rest
-        .iter()
-        .position(|byte| matches!(byte, b'\'' | b'\\' | 0))
-    {
-        let Some((head, [special, tail @ ..])) = rest.split_at_checked(at) else {
-            break;
-        };
-        out.extend_from_slice(head);
-        out.extend_from_slice(match special {
-            b'\'' => b"''",
-            b'\\' => b"\\\\",
-            _ => b"\\0",
-        });
-        rest = tail;
-    }
-    out.extend_from_slice(rest);
-    out.push(b'\'');
 }
 
 /// The headers as the record's JSON form has them.
@@ -312,9 +278,9 @@ mod tests {
     }
 
     fn written(record: &AccessRecord<'_>, column: &Column) -> (String, bool) {
-        let mut out = Vec::new();
-        let changed = write(record, column, NOW, &mut out);
-        (String::from_utf8(out).unwrap(), changed)
+        let mut bytes = Vec::new();
+        let changed = write(record, column, NOW, &mut Out::literals(&mut bytes));
+        (String::from_utf8(bytes).unwrap(), changed)
     }
 
     #[test]
@@ -435,25 +401,6 @@ mod tests {
     }
 
     proptest! {
-        /// Reads the literal as the server would.
-        #[test]
-        fn a_literal_means_its_text_and_nothing_stands_behind_it(text in "\\PC{0,20}|['\\\\\0a]{0,20}") {
-            let mut out = Vec::new();
-            quote(&text, &mut out);
-            let literal = String::from_utf8(out).unwrap();
-            let inner = literal.strip_prefix('\'').unwrap().strip_suffix('\'').unwrap();
-            let mut read = String::new();
-            let mut chars = inner.chars();
-            while let Some(character) = chars.next() {
-                read.push(match character {
-                    '\'' => { prop_assert_eq!(chars.next(), Some('\'')); '\'' }
-                    '\\' => match chars.next() { Some('0') => '\0', Some('\\') => '\\', other => panic!("{other:?}") },
-                    other => other,
-                });
-            }
-            prop_assert_eq!(read, text);
-        }
-
         #[test]
         fn what_is_cut_fits_and_is_the_start(text in "\\PC{0,20}", chars in 0usize..20, bytes in 0usize..40) {
             let limits = Limits { chars, bytes, charset: Charset::Any };

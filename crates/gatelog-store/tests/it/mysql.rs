@@ -2,6 +2,7 @@
 
 mod failure;
 mod faults;
+mod load;
 mod query;
 mod schema;
 mod table;

@@ -10,7 +10,7 @@ use crate::letters::Taking as _;
 const SAMPLES: &str = include_str!("../../../../gatelog-record/testdata/sample_records.jsonl");
 
 /// The forty sample records, as the receiver hands them on.
-fn samples() -> Vec<AccessRecord<'static>> {
+pub(super) fn samples() -> Vec<AccessRecord<'static>> {
     let records: Vec<_> = SAMPLES
         .lines()
         .map(|line| {

@@ -8,10 +8,14 @@ use super::schema::samples;
 use super::{JOURNAL, START, runtime, standard_records, store, table};
 use crate::letters::Taking as _;
 
-/// How many loads the server was asked for.
+/// How many statements of a kind the server was asked for.
+fn asked(server: &MariaDb, kind: &str) -> u64 {
+    let rows = server.sql(&format!("SHOW GLOBAL STATUS LIKE 'Com_{kind}'"));
+    rows.unwrap()[0][1].as_deref().unwrap().parse().unwrap()
+}
+
 fn loads(server: &MariaDb) -> u64 {
-    let rows = server.sql("SHOW GLOBAL STATUS LIKE 'Com_load'").unwrap();
-    rows[0][1].as_deref().unwrap().parse().unwrap()
+    asked(server, "load")
 }
 
 fn set_loads(server: &MariaDb, on: bool) {
@@ -99,7 +103,7 @@ fn a_load_stores_what_statements_store() {
         records.extend(odd_records());
         let found = [true, false].map(|on| {
             set_loads(&server, on);
-            let before = loads(&server);
+            let before = (loads(&server), asked(&server, "rollback"));
             let database = format!("{name}_{on}");
             let dsn = server.database(&database).unwrap();
             server.sql(&format!("USE {database}; {schema}")).unwrap();
@@ -109,7 +113,9 @@ fn a_load_stores_what_statements_store() {
                 assert_eq!(store.take(&records, 7).await.unwrap(), []);
                 assert_eq!(store.open(JOURNAL).await.unwrap(), Some(7));
             });
-            assert_eq!(loads(&server) - before, u64::from(on), "{name}");
+            assert_eq!(loads(&server) - before.0, u64::from(on), "{name}");
+            // Each opening has one of its own: the load was kept.
+            assert_eq!(asked(&server, "rollback") - before.1, 2, "{name}");
             (contents(&server, &database), store.truncated())
         });
         let [(loaded, cut), (inserted, cut_too)] = found;

@@ -22,7 +22,7 @@ mod error;
 
 pub use error::{Error, Result};
 pub use query::{Condition, Cursor, Page, Paging, Query, Sort};
-pub use store::{BoxFuture, Letters, Rejected, Store};
+pub use store::{BoxFuture, Gathering, Letters, Rejected, Store};
 
 /// The places where a test ends the process ([`gatelog_failpoint`]), in the order in which a batch
 /// passes them.

@@ -53,7 +53,7 @@ use self::insert::{Batch, Inserter, NotStored, Rows, Truncated};
 use self::position::Kept;
 use self::reader::Reader;
 use self::table::Table;
-use crate::{BoxFuture, Error, Letters, Page, Query, Result, Store};
+use crate::{BoxFuture, Error, Gathering, Letters, Page, Query, Result, Store};
 
 const NAME: &str = "mysql";
 
@@ -68,6 +68,7 @@ pub const DEFAULT_TABLE: &str = "access_logs";
 pub struct MysqlStore {
     door: Arc<Door>,
     table_name: String,
+    gathering: Gathering,
     /// While the store is open. Taken out for each write, so that a write which fails or is given
     /// up leaves none behind.
     writer: tokio::sync::Mutex<Option<Writer>>,
@@ -97,12 +98,20 @@ impl MysqlStore {
             reader: Reader::new(Arc::clone(&door), table),
             door,
             table_name: table.to_owned(),
+            gathering: Gathering::default(),
             writer: tokio::sync::Mutex::new(None),
             committed: AtomicU64::new(0),
             exactly_once: AtomicBool::new(true),
             known: Mutex::new(None),
             truncated: Mutex::new(Truncated::new()),
         }
+    }
+
+    /// The same with records gathered like this.
+    #[must_use]
+    pub fn with_gathering(mut self, gathering: Gathering) -> Self {
+        self.gathering = gathering;
+        self
     }
 
     async fn connect(&self, journal: &str) -> Result<Option<u64>> {
@@ -268,6 +277,10 @@ impl MysqlStore {
 impl Store for MysqlStore {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn gathering(&self) -> Gathering {
+        self.gathering
     }
 
     fn open<'a>(&'a self, journal: &'a str) -> BoxFuture<'a, Result<Option<u64>>> {

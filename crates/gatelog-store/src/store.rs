@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::time::Duration;
 
 use gatelog_record::AccessRecord;
 
@@ -35,6 +36,28 @@ pub trait Letters: Send + Sync {
     fn keep(&self, rejected: &[Rejected]) -> io::Result<()>;
 }
 
+/// How records are gathered for one write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gathering {
+    /// Bytes of the journal that are written at once, at the most.
+    pub bytes: usize,
+    /// As soon as so many records wait they are written.
+    pub records: u64,
+    /// However few wait, they wait no longer than this.
+    pub delay: Duration,
+}
+
+impl Default for Gathering {
+    /// For a store whose writes cost little: what is there is written.
+    fn default() -> Self {
+        Self {
+            bytes: 1 << 20,
+            records: 1,
+            delay: Duration::ZERO,
+        }
+    }
+}
+
 /// A place where records are kept and asked for.
 ///
 /// One task writes, in journal order; any number ask.
@@ -45,6 +68,11 @@ pub trait Letters: Send + Sync {
 pub trait Store: Send + Sync {
     /// `lake` or `mysql`: the name in `/ready`, `/metrics` and the log.
     fn name(&self) -> &'static str;
+
+    /// How records are to be gathered for a write.
+    fn gathering(&self) -> Gathering {
+        Gathering::default()
+    }
 
     /// Makes the store ready to be written, and answers how far it has stored this journal:
     /// `None` when it has nothing of it. May be called again at any time.

@@ -124,14 +124,32 @@ pub struct Lake {}
 
 /// MySQL or MariaDB.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Mysql {
     /// Go's form: `user:password@tcp(host:3306)/database?charset=utf8mb4`.
     pub dsn: Secret,
+    /// As soon as so many records wait they are written, in one transaction of up to 4 MiB. From 1;
+    /// default 5000.
+    #[schemars(range(min = 1))]
+    pub batch_records: u64,
+    /// However few records wait, they wait no longer than so many milliseconds for others to be written
+    /// with. From 0 to 60000; default 200.
+    #[schemars(range(max = 60_000))]
+    pub batch_delay_ms: u64,
+}
+
+impl Default for Mysql {
+    fn default() -> Self {
+        Self {
+            dsn: Secret::default(),
+            batch_records: 5000,
+            batch_delay_ms: 200,
+        }
+    }
 }
 
 /// A text that is never printed.
-#[derive(Clone, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(transparent)]
 pub struct Secret(String);
 

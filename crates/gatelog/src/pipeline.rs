@@ -24,7 +24,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use gatelog_journal::{Journal, Position, Read, Reader};
-use gatelog_store::Store;
+use gatelog_store::{Gathering, Store};
 use metrics::Counter;
 use tokio::sync::watch;
 
@@ -38,8 +38,8 @@ use crate::loss::Losses;
 use crate::place::Place;
 use crate::telemetry::Telemetry;
 
-/// Bytes of frames that are written to a store at once.
-const CHUNK_BYTES: usize = 1 << 20;
+/// How often it is looked how many records wait.
+const GATHER_TICK: Duration = Duration::from_millis(10);
 
 /// How often an idle store is asked whether something is due, and whether it is still there.
 const TICK: Duration = Duration::from_millis(500);
@@ -67,6 +67,7 @@ pub struct Pipeline {
 /// What a store's thread works with.
 struct Writer {
     store: Arc<dyn Store>,
+    gathering: Gathering,
     reader: Reader,
     /// How far the reader has been released.
     released: Position,
@@ -111,6 +112,7 @@ impl Pipeline {
         let health = Arc::new(Health::new("store", name));
         let counter = |metric| telemetry.counter(metric, Some(("store", name.to_owned())));
         let writer = Writer {
+            gathering: store.gathering(),
             store,
             released: reader.position(),
             reader,
@@ -292,9 +294,33 @@ impl Writer {
         Ok(known)
     }
 
+    /// Waits until there is enough for a write that is worth its cost, or it has waited long enough.
+    async fn gather(&mut self) {
+        let Gathering {
+            bytes,
+            records,
+            delay,
+        } = self.gathering;
+        let enough = |reader: &Reader| {
+            let unread = reader.unread_bytes();
+            unread >= bytes as u64 || unread == 0 || reader.lag().records >= records
+        };
+        let over = Instant::now() + delay;
+        let mut stop = self.stop.clone();
+        while !*stop.borrow() && !enough(&self.reader) {
+            let left = over.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let stopped = stop.changed();
+            let _stopped = tokio::time::timeout(left.min(GATHER_TICK), stopped).await;
+        }
+    }
+
     /// Writes the next frames; false when there are none.
     async fn write_chunk(&mut self) -> Result<bool, String> {
-        let read = self.reader.read(CHUNK_BYTES);
+        self.gather().await;
+        let read = self.reader.read(self.gathering.bytes);
         let (end, decoded) = match read.map_err(|error| error.to_string())? {
             Read::Nothing => return Ok(false),
             Read::Chunk(chunk) => (chunk.end(), Decoded::of(chunk)),

@@ -146,10 +146,22 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
             "at most ingest.max_decompressed_bytes".to_owned(),
         );
     }
-    if let Some(mysql) = &config.store.mysql
-        && let Err(error) = Dsn::parse(mysql.dsn.reveal())
-    {
-        return wrong("store.mysql.dsn", error.to_string());
+    if let Some(mysql) = &config.store.mysql {
+        if mysql.dsn.reveal().is_empty() {
+            return wrong(
+                "store.mysql.dsn",
+                "missing: it is needed here or in MYSQL_DSN".to_owned(),
+            );
+        }
+        if let Err(error) = Dsn::parse(mysql.dsn.reveal()) {
+            return wrong("store.mysql.dsn", error.to_string());
+        }
+        if mysql.batch_records == 0 {
+            return wrong("store.mysql.batch_records", "at least 1".to_owned());
+        }
+        if mysql.batch_delay_ms > 60_000 {
+            return wrong("store.mysql.batch_delay_ms", "at most 60000".to_owned());
+        }
     }
     let lake = config.store.lake.is_some() || config.store.mysql.is_none();
     match config.query_store {
@@ -248,5 +260,10 @@ log: { level: debug, format: json }
         let text = "query_store: lake\nstore: {mysql: {dsn: \"u:p@tcp(db)/logs\"}}";
         assert!(error(text).starts_with("query_store: the lake is not"));
         assert!(error("store: {mysql: {dsn: nonsense}}").starts_with("store.mysql.dsn: "));
+        let mysql = |more: &str| error(&format!("store: {{mysql: {{{more}}}}}"));
+        assert!(mysql("").starts_with("store.mysql.dsn: missing: it is needed here or in"));
+        let batch = |more: &str| mysql(&format!("dsn: \"u@tcp(db)/logs\", {more}"));
+        assert!(batch("batch_records: 0").starts_with("store.mysql.batch_records: at least 1"));
+        assert!(batch("batch_delay_ms: 60001").starts_with("store.mysql.batch_delay_ms: at most"));
     }
 }

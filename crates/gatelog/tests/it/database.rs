@@ -36,7 +36,9 @@ fn records_taken_while_the_database_is_away_are_written_when_it_is_back() {
 fn after_kill_9_every_record_is_in_the_database_once() {
     let (dir, mariadb) = (TempDir::new().unwrap(), MariaDb::shared().unwrap());
     let dsn = mariadb.database("crash").unwrap();
-    let setup = setup(&dir).variable("MYSQL_DSN", dsn);
+    let setup = setup(&dir)
+        .variable("MYSQL_DSN", dsn)
+        .variable("GATELOG_STORE__MYSQL__BATCH_DELAY_MS", "0");
     for round in 0..5u64 {
         let gatelog = setup.start().unwrap();
         for part in 0..5 {
@@ -56,6 +58,39 @@ fn after_kill_9_every_record_is_in_the_database_once() {
     }
     assert_eq!(stored.len(), 5000);
     assert!(stored.values().all(|count| *count == 1));
+}
+
+/// As the Go collector: 50 records, or a second.
+#[test]
+fn records_are_gathered_by_number_and_by_time() {
+    let (dir, mariadb) = (TempDir::new().unwrap(), MariaDb::shared().unwrap());
+    let dsn = mariadb.database("gathered").unwrap();
+    let gathering = |records: &str, delay_ms: &str| {
+        setup(&dir)
+            .variable("MYSQL_DSN", &dsn)
+            .variable("GATELOG_STORE__MYSQL__BATCH_RECORDS", records)
+            .variable("GATELOG_STORE__MYSQL__BATCH_DELAY_MS", delay_ms)
+            .start()
+            .unwrap()
+    };
+    let commits = || {
+        let rows = mariadb.sql("SHOW GLOBAL STATUS LIKE 'Com_commit'").unwrap();
+        rows[0][1].as_deref().unwrap().parse::<u64>().unwrap()
+    };
+    let by_number = gathering("50", "60000");
+    let before = commits();
+    for number in 0..50 {
+        by_number.ingest(lines(number..number + 1)).unwrap();
+    }
+    by_number.wait_for_rows("", 50).unwrap();
+    assert_eq!(commits() - before, 1);
+    // What waits when the process ends is written.
+    by_number.ingest(lines(50..53)).unwrap();
+    assert!(by_number.terminate().unwrap().success());
+    let by_time = gathering("1000000", "300");
+    by_time.wait_for_rows("", 53).unwrap();
+    by_time.ingest(lines(53..55)).unwrap();
+    by_time.wait_for_rows("", 55).unwrap();
 }
 
 #[test]

@@ -7,7 +7,10 @@
 mod candidate;
 mod disk;
 mod ingest;
+mod mysql;
 mod paced;
+mod process;
+mod quota;
 mod report;
 mod restart;
 mod wrk;
@@ -20,6 +23,8 @@ pub(crate) enum Bench {
     /// Records over HTTP, acknowledged after the sync, beside servers that keep nothing and beside the
     /// disk; the latency at half load, and a restart with a backlog.
     Ingest,
+    /// Records over HTTP into MariaDB, beside its own client's LOAD DATA of the same records.
+    Mysql,
 }
 
 /// Runs a measurement and prints its table.
@@ -29,6 +34,7 @@ pub(crate) enum Bench {
 pub(crate) fn run(workspace: &Workspace, bench: Bench, rounds: usize) -> anyhow::Result<()> {
     match bench {
         Bench::Ingest => ingest::run(workspace, rounds),
+        Bench::Mysql => mysql::run(workspace, rounds),
     }
 }
 

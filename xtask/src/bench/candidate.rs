@@ -1,6 +1,5 @@
 //! The servers that are measured, and one round of each.
 
-use std::fs;
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -9,6 +8,7 @@ use anyhow::{Context as _, ensure};
 use gatelog_testkit::gatelog::{Gatelog, Setup};
 use gatelog_testkit::wait;
 
+use super::process::{cpu_seconds, peak_rss_mib};
 use super::wrk::{self, Load};
 
 /// What takes turns.
@@ -154,39 +154,15 @@ impl Drop for Floor {
     }
 }
 
-fn peak_rss_mib(pid: u32) -> anyhow::Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let peak_kib: f64 = peak
-        .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
-        .unwrap_or_default();
-    Ok(peak_kib / 1024.0)
-}
-
 fn round(
     load: Load,
     pid: u32,
     catch_up_seconds: Option<f64>,
     peak_before: Option<f64>,
 ) -> anyhow::Result<Round> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // Fields 14 and 15 of proc(5), counted behind the name in brackets: user and system time in
-    // hundredths of a second.
-    let fields: Vec<&str> = stat
-        .rsplit(')')
-        .next()
-        .unwrap_or_default()
-        .split_whitespace()
-        .collect();
-    let ticks: f64 = fields
-        .iter()
-        .skip(11)
-        .take(2)
-        .filter_map(|ticks| ticks.parse::<f64>().ok())
-        .sum();
     let peak = peak_rss_mib(pid)?;
     #[expect(clippy::cast_precision_loss, reason = "a mean")]
-    let cpu_us = ticks * 10_000.0 / load.requests as f64;
+    let cpu_us = cpu_seconds(pid)? * 1e6 / load.requests as f64;
     Ok(Round {
         load,
         cpu_us,

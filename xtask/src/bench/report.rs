@@ -155,7 +155,7 @@ fn table(text: &mut String, results: &[Vec<Round>], records: u64) -> anyhow::Res
     Ok(())
 }
 
-fn machine() -> anyhow::Result<String> {
+pub(super) fn machine() -> anyhow::Result<String> {
     let cpu = fs::read_to_string("/proc/cpuinfo")?;
     let model = cpu
         .lines()

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod failpoints;
 #[cfg(test)]
+mod himarket;
+#[cfg(test)]
 mod lake;
 #[cfg(test)]
 mod letters;

@@ -5,7 +5,7 @@ mod faults;
 mod load;
 mod query;
 mod schema;
-mod table;
+pub(crate) mod table;
 mod write;
 
 use std::future::Future;
@@ -15,23 +15,23 @@ use gatelog_store::mysql::{DEFAULT_TABLE, Dsn, MysqlStore};
 use gatelog_store::{Page, Query, Sort, Store};
 use gatelog_testkit::mariadb::MariaDb;
 
-const JOURNAL: &str = "6f1c1f0e-6a6c-4b0e-9a5f-000000000001";
+pub(crate) const JOURNAL: &str = "6f1c1f0e-6a6c-4b0e-9a5f-000000000001";
 
 const START: Timestamp = Timestamp::from_millis(1_774_231_801_217);
 
 /// The shared server. It goes on running for the other tests.
-fn server() -> &'static MariaDb {
+pub(crate) fn server() -> &'static MariaDb {
     MariaDb::shared().unwrap()
 }
 
-fn store(dsn: &str) -> MysqlStore {
+pub(crate) fn store(dsn: &str) -> MysqlStore {
     let (dsn, warnings) = Dsn::parse(dsn).unwrap();
     assert_eq!(warnings, [""; 0]);
     MysqlStore::new(dsn, DEFAULT_TABLE)
 }
 
 /// The runtime of the writer, as the service has it.
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -43,7 +43,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     runtime().block_on(future)
 }
 
-fn standard_records(count: u64) -> Vec<AccessRecord<'static>> {
+pub(crate) fn standard_records(count: u64) -> Vec<AccessRecord<'static>> {
     (0..count)
         .map(|number| {
             let start = START.micros() + i64::try_from(number).unwrap() * 7000;

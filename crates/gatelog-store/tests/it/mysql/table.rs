@@ -1,10 +1,10 @@
 //! The three generations of the table.
 
 /// As gatelog makes it.
-pub(super) const OWN: &str = include_str!("../../../src/mysql/access_logs.sql");
+pub(crate) const OWN: &str = include_str!("../../../src/mysql/access_logs.sql");
 
 /// A: the seed's.
-pub(super) fn seed() -> String {
+pub(crate) fn seed() -> String {
     OWN.lines()
         .filter(|line| !line.contains("sample_weight"))
         .map(|line| line.replace("DATETIME(3)", "DATETIME") + "\n")
@@ -12,12 +12,12 @@ pub(super) fn seed() -> String {
 }
 
 /// B: what the collector itself made; short columns.
-pub(super) fn narrow() -> String {
+pub(crate) fn narrow() -> String {
     later("TIMESTAMP NULL", "")
 }
 
 /// C: the newest; seconds since 1970, and bodies.
-pub(super) fn epoch() -> String {
+pub(crate) fn epoch() -> String {
     later(
         "BIGINT NULL",
         "request_body MEDIUMTEXT, response_body MEDIUMTEXT,",

@@ -9,6 +9,8 @@ mod database;
 #[cfg(test)]
 mod dead_letter;
 #[cfg(test)]
+mod deploy;
+#[cfg(test)]
 mod end_to_end;
 #[cfg(test)]
 mod faults;

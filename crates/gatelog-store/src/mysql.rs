@@ -35,6 +35,7 @@ mod query;
 mod reader;
 mod row;
 mod table;
+mod upgrade;
 mod value;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -46,6 +47,7 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
 pub use self::dsn::{Dsn, DsnError};
+pub use self::upgrade::{Change, Cost, Plan, Refused, TableSize, Upgrade};
 
 use self::connection::{Door, rows, run, within};
 use self::error::{Failure, unavailable};

@@ -3,6 +3,7 @@
 pub mod chaos;
 mod check;
 mod client;
+mod mysql;
 mod print;
 mod send;
 mod serve;
@@ -25,6 +26,8 @@ pub enum Command {
     Send(send::Arguments),
     /// Load, random kills of a child of itself, and a ledger: does this disk keep what was acknowledged?
     Chaos(chaos::Arguments),
+    /// What concerns the database and not a running server.
+    Mysql(mysql::Arguments),
 }
 
 impl Command {
@@ -35,6 +38,7 @@ impl Command {
             Self::Check(arguments) => check::run(arguments),
             Self::Send(arguments) => send::run(arguments),
             Self::Chaos(arguments) => chaos::run(arguments),
+            Self::Mysql(arguments) => mysql::run(arguments),
         }
     }
 }

@@ -6,6 +6,7 @@ mod load;
 mod query;
 mod schema;
 pub(crate) mod table;
+mod upgrade;
 mod write;
 
 use std::future::Future;

@@ -1,7 +1,7 @@
 //! `gatelog serve`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -59,11 +59,16 @@ fn use_small_pages() {
     }
 }
 
-fn configuration(arguments: &Arguments) -> Result<Config, ConfigError> {
+/// What a server that is started here with this file would have, its flags aside.
+pub(super) fn file_and_environment(file: Option<&Path>) -> Result<Config, ConfigError> {
     // Variables that are not UTF-8 are none of ours.
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let mut config = config::load(arguments.config.as_deref(), environment)?;
+    config::load(file, environment)
+}
+
+fn configuration(arguments: &Arguments) -> Result<Config, ConfigError> {
+    let mut config = file_and_environment(arguments.config.as_deref())?;
     if let Some(dir) = &arguments.data_dir {
         config.data_dir.clone_from(dir);
     }

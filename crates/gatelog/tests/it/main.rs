@@ -17,6 +17,8 @@ mod faults;
 #[cfg(test)]
 mod ingest;
 #[cfg(test)]
+mod mysql_upgrade;
+#[cfg(test)]
 mod on_disk;
 #[cfg(test)]
 mod outputs;

@@ -97,7 +97,11 @@ impl Timestamp {
     /// `2026-03-23 02:10:01.217` in UTC, as SQL takes it, with `digits` (0 to 6) of the fraction;
     /// the rest is cut, never rounded.
     pub fn to_sql(self, digits: usize) -> String {
-        let mut text = self.to_chrono().format("%Y-%m-%d %H:%M:%S%.6f").to_string();
+        // Several times as fast as a format that is read anew for each.
+        let mut text = self
+            .to_chrono()
+            .to_rfc3339_opts(SecondsFormat::Micros, true)
+            .replacen('T', " ", 1);
         text.truncate(if digits == 0 { 19 } else { 20 + digits.min(6) });
         text
     }

@@ -148,7 +148,7 @@ impl MysqlStore {
             position,
             "connected to the database"
         );
-        let max_packet = usize::try_from(max_packet).unwrap_or(usize::MAX);
+        let max_packet = self.door.max_packet_bytes(max_packet);
         let loads = local_infile && transactional == Some(true);
         let inserter = Inserter::new(&table, max_packet, limit, loads);
         self.reader.set_table(Arc::clone(&table));

@@ -37,7 +37,7 @@ const QUERY_CONNECTIONS: usize = 4;
 #[derive(Debug)]
 pub(super) struct Door {
     dsn: Dsn,
-    /// The server was found to have no TLS, and it is only preferred.
+    /// The server was found to have no TLS, and that is good enough.
     without_tls: AtomicBool,
 }
 
@@ -52,6 +52,12 @@ impl Door {
     /// The limit for one statement and its answer.
     pub(super) fn answer_timeout(&self) -> Duration {
         self.dsn.answer_timeout()
+    }
+
+    /// The most that a statement may take, of what the server says and the DSN.
+    pub(super) fn max_packet_bytes(&self, server: u64) -> usize {
+        let server = usize::try_from(server).unwrap_or(usize::MAX);
+        server.min(self.dsn.max_packet_bytes.unwrap_or(usize::MAX))
     }
 
     /// Makes the connection that writes.
@@ -91,7 +97,7 @@ impl Door {
                 DriverError::NoClientSslFlagFromServer
             ))
         );
-        no_tls && self.dsn.tls == Tls::Preferred && !self.without_tls.swap(true, Ordering::Relaxed)
+        no_tls && self.dsn.plaintext_fallback && !self.without_tls.swap(true, Ordering::Relaxed)
     }
 
     /// A proxy that swallows the session's settings would let texts out of their quotes.
@@ -112,11 +118,16 @@ impl Door {
 
     fn opts(&self, session: String) -> Opts {
         let dsn = &self.dsn;
-        let tls = match dsn.tls {
+        let tls = match &dsn.tls {
             Tls::Off => None,
-            Tls::Checked => Some(SslOpts::default()),
-            Tls::Preferred if self.without_tls.load(Ordering::Relaxed) => None,
-            Tls::Unchecked | Tls::Preferred => Some(
+            _ if self.without_tls.load(Ordering::Relaxed) => None,
+            Tls::Checked(None) => Some(SslOpts::default()),
+            Tls::Checked(Some(authorities)) => Some(
+                SslOpts::default()
+                    .with_root_certs(vec![authorities.clone().into()])
+                    .with_disable_built_in_roots(true),
+            ),
+            Tls::Unchecked => Some(
                 SslOpts::default()
                     .with_danger_accept_invalid_certs(true)
                     .with_danger_skip_domain_validation(true),

@@ -6,9 +6,7 @@
 //! first `:`, the password at the last `@`, so a password may have any character in it. The
 //! database's name is percent-decoded.
 //!
-//! **Options.** `timeout`, `readTimeout`, `writeTimeout` (Go durations; 0 means the default),
-//! `tls`, `allowCleartextPasswords`. The others that the driver knows are about how Go reads values
-//! and have no effect here; what it does not know either is told as a warning.
+//! **Options.** [`option`] has them.
 //!
 //! **Invariants.** Neither an error nor `Debug` nor `Display` shows the password or any text that
 //! might be a part of it.
@@ -18,8 +16,10 @@
 //! what it was meant to be.
 
 mod duration;
+mod option;
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a connection may take, handshake and log-in included, where `timeout` does not say.
@@ -30,31 +30,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 const DEFAULT_PORT: u16 = 3306;
 
-/// Options of the Go driver that say nothing to a store: see the module's doc.
-const WITHOUT_EFFECT: [&str; 21] = [
-    "allowAllFiles",
-    "allowDeprecatedTLS",
-    "allowFallbackToPlaintext",
-    "allowNativePasswords",
-    "allowOldPasswords",
-    "charset",
-    "checkConnLiveness",
-    "clientFoundRows",
-    "collation",
-    "columnsWithAlias",
-    "compress",
-    "connectionAttributes",
-    "interpolateParams",
-    "loc",
-    "maxAllowedPacket",
-    "multiStatements",
-    "parseTime",
-    "rejectReadOnly",
-    "serverPubKey",
-    "time_zone",
-    "timeTruncate",
-];
-
 /// Where a database is and how to get in.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Dsn {
@@ -63,7 +38,11 @@ pub struct Dsn {
     pub(super) address: Address,
     pub(super) database: String,
     pub(super) tls: Tls,
+    /// Whether a server that has no TLS is good enough all the same.
+    pub(super) plaintext_fallback: bool,
     pub(super) cleartext_password: bool,
+    /// The most that a statement may take, besides what the server says.
+    pub(super) max_packet_bytes: Option<usize>,
     /// For a connection with everything that belongs to it.
     pub(super) connect_timeout: Duration,
     /// For sending a statement.
@@ -82,16 +61,15 @@ pub(super) enum Address {
 }
 
 /// Whether the connection is encrypted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Tls {
-    /// `false`.
+    /// Not.
     Off,
-    /// `true`: the certificate is checked against the public authorities, and its name.
-    Checked,
-    /// `skip-verify`: no check.
+    /// The server's certificate and its name are checked, against the authorities in this file; without
+    /// one, against the public ones.
+    Checked(Option<PathBuf>),
+    /// No check.
     Unchecked,
-    /// `preferred`: if the server has it, without a check.
-    Preferred,
 }
 
 /// Why a text is no DSN. Nothing of the text is shown but the names of known options.
@@ -121,12 +99,24 @@ pub enum DsnError {
 }
 
 impl Dsn {
-    /// Reads a DSN. The second part of the answer is for the log: options that have no effect
-    /// because nobody knows them.
+    /// Reads a DSN. The second part of the answer is for the log: options that have no effect, where
+    /// somebody might count on one.
     ///
     /// # Errors
     /// [`DsnError`] says what is wrong.
     pub fn parse(text: &str) -> Result<(Self, Vec<String>), DsnError> {
+        Self::parse_trusting(text, None)
+    }
+
+    /// As [`parse`](Self::parse), with a file of certificates (PEM) of those who may vouch for the
+    /// server. It is what `tls=` with a name of one's own stands for; it is read at each connection.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn parse_trusting(
+        text: &str,
+        authorities: Option<&Path>,
+    ) -> Result<(Self, Vec<String>), DsnError> {
         let mut error = DsnError::Address;
         // The last `/` it is, unless that one stands in an option's value.
         for (attempt, (at, _)) in text.rmatch_indices('/').enumerate() {
@@ -142,7 +132,7 @@ impl Dsn {
                     if dsn.database.is_empty() {
                         return Err(DsnError::Database);
                     }
-                    let warnings = dsn.take_options(options)?;
+                    let warnings = option::take(&mut dsn, options, authorities)?;
                     return Ok((dsn, warnings));
                 }
                 Err(first) if attempt == 0 => error = first,
@@ -175,52 +165,13 @@ impl Dsn {
             address,
             database: String::new(),
             tls: Tls::Off,
+            plaintext_fallback: false,
             cleartext_password: false,
+            max_packet_bytes: None,
             connect_timeout: CONNECT_TIMEOUT,
             write_timeout: ANSWER_TIMEOUT,
             read_timeout: ANSWER_TIMEOUT,
         })
-    }
-
-    fn take_options(&mut self, options: &str) -> Result<Vec<String>, DsnError> {
-        let mut warnings = Vec::new();
-        for (name, value) in options
-            .split('&')
-            .filter_map(|option| option.split_once('='))
-        {
-            match name {
-                "timeout" => self.connect_timeout = timeout("timeout", value, CONNECT_TIMEOUT)?,
-                "readTimeout" => self.read_timeout = timeout("readTimeout", value, ANSWER_TIMEOUT)?,
-                "writeTimeout" => {
-                    self.write_timeout = timeout("writeTimeout", value, ANSWER_TIMEOUT)?;
-                }
-                "tls" => {
-                    self.tls = match percent_decode(value).as_deref() {
-                        Some("skip-verify") => Tls::Unchecked,
-                        Some("preferred") => Tls::Preferred,
-                        Some(word) if truth(word) == Some(true) => Tls::Checked,
-                        Some(word) if truth(word) == Some(false) => Tls::Off,
-                        _ => {
-                            return Err(DsnError::Option {
-                                name: "tls",
-                                expected: "true, false, skip-verify or preferred",
-                            });
-                        }
-                    };
-                }
-                "allowCleartextPasswords" => {
-                    self.cleartext_password = truth(value).ok_or(DsnError::Option {
-                        name: "allowCleartextPasswords",
-                        expected: "true or false",
-                    })?;
-                }
-                known if WITHOUT_EFFECT.contains(&known) => {}
-                unknown => warnings.push(format!(
-                    "the DSN's option {unknown} is not known and has no effect"
-                )),
-            }
-        }
-        Ok(warnings)
     }
 
     /// How long a statement may take from its first byte to the last of its answer.
@@ -277,26 +228,6 @@ fn tcp(address: &str) -> Result<Address, DsnError> {
     };
     let host = if host.is_empty() { "127.0.0.1" } else { host };
     Ok(Address::Tcp(host.to_owned(), port))
-}
-
-fn timeout(name: &'static str, value: &str, default: Duration) -> Result<Duration, DsnError> {
-    match duration::parse(value) {
-        Some(Duration::ZERO) => Ok(default),
-        Some(duration) => Ok(duration),
-        None => Err(DsnError::Option {
-            name,
-            expected: "a duration such as 30s, 1m30s or 500ms",
-        }),
-    }
-}
-
-/// Go's words for yes and no.
-fn truth(word: &str) -> Option<bool> {
-    match word {
-        "1" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
-    }
 }
 
 /// `%41` as `A`; `None` for a `%` without two hexadecimal digits, and for what is not UTF-8 then.
@@ -372,26 +303,6 @@ mod tests {
     }
 
     #[test]
-    fn options_are_read_ignored_or_told() {
-        let (dsn, warnings) = Dsn::parse(
-            "u@tcp(h)/a%2Fb?timeout=1m30s&readTimeout=500ms&writeTimeout=0&tls=skip-verify\
-             &loc=Asia/Shanghai&foo=1&maxAllowedPacket=0&bare",
-        )
-        .unwrap();
-        assert_eq!(dsn.database, "a/b");
-        assert_eq!(dsn.connect_timeout, Duration::from_secs(90));
-        assert_eq!(dsn.read_timeout, Duration::from_millis(500));
-        assert_eq!(dsn.answer_timeout(), Duration::from_secs(30));
-        assert_eq!(dsn.tls, Tls::Unchecked);
-        assert_eq!(
-            warnings,
-            ["the DSN's option foo is not known and has no effect"]
-        );
-        assert_eq!(parse("u@/x?tls=true").tls, Tls::Checked);
-        assert_eq!(parse("u@/x?tls=preferred").tls, Tls::Preferred);
-    }
-
-    #[test]
     fn what_is_no_dsn_is_refused_without_showing_it() {
         for (text, expected) in [
             ("", DsnError::Address),
@@ -409,18 +320,6 @@ mod tests {
             let error = Dsn::parse(text).unwrap_err();
             assert!(!error.to_string().contains("secret"), "{error}");
             assert_eq!(error, expected, "{text}");
-        }
-        for option in [
-            "timeout=5",
-            "readTimeout=-1s",
-            "writeTimeout=",
-            "tls=custom",
-        ] {
-            let error = Dsn::parse(&format!("u@/x?{option}")).unwrap_err();
-            assert!(
-                matches!(error, DsnError::Option { .. }),
-                "{option}: {error}"
-            );
         }
     }
 
@@ -446,6 +345,7 @@ mod tests {
         #[test]
         fn no_text_panics(text in "\\PC{0,40}|[a:@/()?=&\\[\\]0-9%]{0,40}") {
             drop(Dsn::parse(&text));
+            drop(Dsn::parse_trusting(&text, Some(Path::new("ca.pem"))));
         }
     }
 }

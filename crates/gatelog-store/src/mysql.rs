@@ -33,6 +33,7 @@ mod load;
 mod position;
 mod query;
 mod reader;
+mod retention;
 mod row;
 mod table;
 mod upgrade;
@@ -47,6 +48,7 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
 pub use self::dsn::{Dsn, DsnError};
+pub use self::retention::{Retention, Step};
 pub use self::upgrade::{Change, Cost, Plan, Refused, TableSize, Upgrade};
 
 use self::connection::{Door, rows, run, within};

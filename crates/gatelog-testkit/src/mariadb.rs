@@ -48,6 +48,7 @@ wait "$server" 2>/dev/null
 pub struct MariaDb {
     directory: PathBuf,
     port: u16,
+    options: Vec<String>,
     keeper: Mutex<Option<Child>>,
 }
 
@@ -70,7 +71,16 @@ impl MariaDb {
     /// # Errors
     /// When MariaDB is not installed, or does not start: with the end of its log.
     pub fn start() -> anyhow::Result<Self> {
+        Self::start_with(&[])
+    }
+
+    /// As [`start`](Self::start), with more options of `mariadbd`, such as `--ssl-key=/x/key.pem`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_with(options: &[String]) -> anyhow::Result<Self> {
         let server = Self {
+            options: options.to_vec(),
             directory: tempfile::Builder::new()
                 .prefix("gatelog-mariadb-")
                 .tempdir()?
@@ -118,6 +128,7 @@ impl MariaDb {
             .arg(self.option("--socket=", "socket"))
             .arg(self.option("--pid-file=", "pid"))
             .arg(self.option("--log-error=", "log"))
+            .args(&self.options)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -7,10 +7,12 @@
 //!
 //! **Invariants.** An unknown key is an error that names it and its line.
 
+mod age;
 mod environment;
 mod file;
 mod size;
 
+pub use age::{Age, AgeError};
 pub use environment::overlay;
 pub use file::{ConfigError, check, load, parse};
 
@@ -126,7 +128,8 @@ pub struct Lake {}
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Mysql {
-    /// Go's form: `user:password@tcp(host:3306)/database?charset=utf8mb4`.
+    /// Go's form: `user:password@tcp(host:3306)/database?charset=utf8mb4`. Needed, here or in
+    /// `MYSQL_DSN`.
     pub dsn: Secret,
     /// As soon as so many records wait they are written, in one transaction of up to 4 MiB. From 1;
     /// default 5000.
@@ -136,6 +139,17 @@ pub struct Mysql {
     /// with. From 0 to 60000; default 200.
     #[schemars(range(max = 60_000))]
     pub batch_delay_ms: u64,
+    /// File (PEM) with the certificates of those who may vouch for the server, and nobody else. With it
+    /// the connection is encrypted and checked unless the DSN's `tls` says otherwise. Default: the
+    /// public authorities, with `tls=true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_ca: Option<PathBuf>,
+    /// How long rows are kept, from `1h` to `36500d`: a whole number with `m`, `h`, `d` or `w`. It
+    /// counts from the time of receipt where the table has one (`receive_time`, `created_at`), else
+    /// from `start_time`. Default: for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub retention: Option<Age>,
 }
 
 impl Default for Mysql {
@@ -144,6 +158,8 @@ impl Default for Mysql {
             dsn: Secret::default(),
             batch_records: 5000,
             batch_delay_ms: 200,
+            tls_ca: None,
+            retention: None,
         }
     }
 }

@@ -24,6 +24,7 @@ struct State {
     /// Since when it has been at work on one call.
     busy_since: Option<Instant>,
     warnings: Warnings,
+    neglected: Option<String>,
 }
 
 /// What an operator should look at, although records pass. Counted since the process began.
@@ -102,6 +103,25 @@ impl Health {
     /// Adds to what an operator should look at.
     pub fn warn(&self, add: impl FnOnce(&mut Warnings)) {
         add(&mut self.state().warnings);
+    }
+
+    /// What is left undone, although records pass.
+    pub fn neglected(&self) -> Option<String> {
+        self.state().neglected.clone()
+    }
+
+    /// Takes note of what is left undone, or that nothing is.
+    pub fn set_neglected(&self, what: Option<String>) {
+        let name = self.name.as_str();
+        let mut state = self.state();
+        match (&state.neglected, &what) {
+            (before, Some(now)) if before.as_ref() != Some(now) => {
+                tracing::warn!(name, problem = %now, "the {} takes records, but not all is well", self.kind);
+            }
+            (Some(_), None) => tracing::info!(name, "the {} is all well again", self.kind),
+            _ => {}
+        }
+        state.neglected = what;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

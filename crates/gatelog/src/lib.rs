@@ -17,6 +17,7 @@ pub mod senders;
 // Records to where they are kept.
 pub mod dead_letter;
 pub mod pipeline;
+pub mod retention;
 
 // Records to others.
 pub mod forwarder;

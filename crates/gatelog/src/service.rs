@@ -27,6 +27,7 @@ use crate::health::Health;
 use crate::intake::Intake;
 use crate::output::{self, Output};
 use crate::pipeline::Pipeline;
+use crate::retention::Sweeper;
 use crate::senders::{self, Keeper, Senders};
 use crate::telemetry::{IntakeMetrics, Telemetry};
 
@@ -176,6 +177,7 @@ pub struct Running {
     pipelines: Vec<Pipeline>,
     outputs: Outputs,
     keeper: Keeper,
+    sweeper: Option<Sweeper>,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
     stop_server: watch::Sender<bool>,
     stop_stores: watch::Sender<bool>,
@@ -217,6 +219,7 @@ pub async fn start_with_outputs(
     let outputs = register_outputs(config, outputs, &journal, &dead_letters, &telemetry)?;
     forget_other_readers(&journal, &stores, &outputs);
     let pipelines = start_pipelines(&stores, &journal, &dead_letters, &telemetry, &stop_stores)?;
+    let sweeper = start_sweeper(config, &pipelines, &telemetry, &stop_stores)?;
     let outputs = outputs.start(&stop_stores);
     let outputs = outputs.map_err(io("start an output's thread"))?;
     let (senders, keeper) = start_senders(config, &journal, senders_reader)?;
@@ -262,6 +265,7 @@ pub async fn start_with_outputs(
         pipelines,
         outputs,
         keeper,
+        sweeper,
         server,
         stop_server,
         stop_stores,
@@ -358,6 +362,23 @@ fn start_pipelines(
     pipelines.map_err(io("start a store's thread"))
 }
 
+/// Starts what deletes old rows, if the configuration wants it.
+fn start_sweeper(
+    config: &Config,
+    pipelines: &[Pipeline],
+    telemetry: &Telemetry,
+    stop: &watch::Sender<bool>,
+) -> Result<Option<Sweeper>, StartError> {
+    let store = pipelines.iter().find(|pipeline| pipeline.name == "mysql");
+    let (Some(retention), Some(store)) = (stores::retention(config)?, store) else {
+        return Ok(None);
+    };
+    let health = Arc::clone(&store.health);
+    Sweeper::start(retention, health, telemetry, stop.subscribe())
+        .map(Some)
+        .map_err(io("start a thread"))
+}
+
 /// Looks up what senders have sent so far, and begins to keep it.
 fn start_senders(
     config: &Config,
@@ -391,7 +412,11 @@ impl Running {
         }
         self.stop_stores.send_replace(true);
         let (pipelines, outputs, keeper) = (self.pipelines, self.outputs, self.keeper);
+        let sweeper = self.sweeper;
         let joined = tokio::task::spawn_blocking(move || {
+            if let Some(sweeper) = sweeper {
+                sweeper.join();
+            }
             keeper.stop();
             for pipeline in pipelines {
                 pipeline.join();

@@ -18,6 +18,9 @@
 //! | `gatelog_store_rejected_total` | `store` | records that went to the dead letter |
 //! | `gatelog_store_truncated_total` | `column` | values cut or moved to fit their column |
 //! | `gatelog_store_errors_total` | `store` | failed attempts |
+//! | `gatelog_store_expired_rows_total` | `store` | rows deleted as they were too old |
+//! | `gatelog_store_expired_partitions_total` | `store` | partitions dropped as all in them was too old |
+//! | `gatelog_store_expiry_errors_total` | `store` | failed attempts to delete old rows |
 //! | `gatelog_output_delivered_total` | `output` | records that an output has confirmed |
 //! | `gatelog_output_rejected_total` | `output` | records that an output refused for good |
 //! | `gatelog_output_backlog_total` | `output` | records given up on as the backlog was over its limit |
@@ -108,6 +111,18 @@ const HELP: &[(&str, &str)] = &[
     (
         "gatelog_store_errors_total",
         "Failed attempts to write to a store.",
+    ),
+    (
+        "gatelog_store_expired_rows_total",
+        "Rows deleted as they were too old.",
+    ),
+    (
+        "gatelog_store_expired_partitions_total",
+        "Partitions dropped as all rows in them were too old.",
+    ),
+    (
+        "gatelog_store_expiry_errors_total",
+        "Failed attempts to delete old rows.",
     ),
     (
         "gatelog_output_delivered_total",

@@ -137,6 +137,13 @@ impl Table {
             .find_map(|(found, column)| (found == field).then_some(column))
     }
 
+    /// The column of this name, whether it has a field or not.
+    pub(super) fn column_named(&self, name: &str) -> Option<&Column> {
+        self.columns
+            .iter()
+            .find(|column| column.name.eq_ignore_ascii_case(name))
+    }
+
     /// The name, for a statement, of the column that numbers the rows as they come in.
     pub(super) fn row_number(&self) -> Option<String> {
         self.columns

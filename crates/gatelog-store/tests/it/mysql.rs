@@ -4,8 +4,10 @@ mod failure;
 mod faults;
 mod load;
 mod query;
+mod retention;
 mod schema;
 pub(crate) mod table;
+mod tls;
 mod upgrade;
 mod write;
 

@@ -136,7 +136,10 @@ fn reader(name: &str, reader: &str, health: &Health, lags: &[Lag]) -> ReaderStat
         name: name.to_owned(),
         ok: error.is_none(),
         error,
-        warnings: warnings(reader, health.warnings()),
+        warnings: warnings(reader, health.warnings())
+            .into_iter()
+            .chain(health.neglected())
+            .collect(),
         lag_records: of(|lag| lag.records),
         lag_bytes: of(|lag| lag.bytes),
         lag_seconds: of(|lag| lag.seconds),

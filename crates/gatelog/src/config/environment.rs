@@ -172,6 +172,33 @@ mod tests {
         let error = |name, value| with(&[(name, value)]).unwrap_err().to_string();
         assert!(error("GATELOG_JOURNAL__SYNC", "x").contains("expected `fsync` or `none`"));
         assert!(error("GATELOG_JOURNAL__SYNK", "x").contains("unknown field `synk`, expected"));
+        let error = error("GATELOG_STORE__MYSQL__RETENTION", "secret");
+        assert!(
+            error.contains("30d") && !error.contains("secret"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_dsn_from_the_environment_leaves_what_the_file_says_of_its_store() {
+        let file = super::super::parse("store: {mysql: {retention: 30d}}").unwrap();
+        let variables = [
+            ("MYSQL_DSN", "a:b@tcp(c)/d"),
+            // Before the DSN in the order of names.
+            ("GATELOG_STORE__MYSQL__A", ""),
+            ("GATELOG_STORE__MYSQL__TLS_CA", "/etc/ca.pem"),
+        ];
+        let owned = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let without = |left_out: &str| {
+            let owned = owned.iter().filter(|(name, _)| name != left_out).cloned();
+            overlay(file.clone(), owned)
+        };
+        assert!(without("MYSQL_DSN").is_err());
+        let mysql = without("GATELOG_STORE__MYSQL__A").unwrap().store.mysql;
+        let mysql = mysql.unwrap();
+        assert_eq!(mysql.dsn.reveal(), "a:b@tcp(c)/d");
+        assert_eq!(mysql.retention.unwrap().to_string(), "30d");
+        assert_eq!(mysql.tls_ca.unwrap().to_str(), Some("/etc/ca.pem"));
     }
 
     #[test]

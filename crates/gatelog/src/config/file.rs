@@ -153,7 +153,8 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
                 "missing: it is needed here or in MYSQL_DSN".to_owned(),
             );
         }
-        if let Err(error) = Dsn::parse(mysql.dsn.reveal()) {
+        let authorities = mysql.tls_ca.as_deref();
+        if let Err(error) = Dsn::parse_trusting(mysql.dsn.reveal(), authorities) {
             return wrong("store.mysql.dsn", error.to_string());
         }
         if mysql.batch_records == 0 {
@@ -202,7 +203,7 @@ data_dir: /var/lib/gatelog
 journal: { max_bytes: 20GiB, sync: none }
 store:
   lake: {}
-  mysql: { dsn: \"u:p@tcp(db:3306)/logs\" }
+  mysql: { dsn: \"u:p@tcp(db:3306)/logs\", retention: 26w }
 query_store: lake
 ingest: { max_body_bytes: 1MiB }
 compat: { empty_strings: true }
@@ -215,6 +216,8 @@ log: { level: debug, format: json }
             config.store.mysql.as_ref().unwrap().dsn.reveal(),
             "u:p@tcp(db:3306)/logs"
         );
+        let retention = config.store.mysql.as_ref().unwrap().retention.unwrap();
+        assert_eq!(retention.to_string(), "26w");
         assert!(check(&config).is_ok());
         assert!(
             !format!("{config:?}").contains("u:p"),
@@ -265,5 +268,12 @@ log: { level: debug, format: json }
         let batch = |more: &str| mysql(&format!("dsn: \"u@tcp(db)/logs\", {more}"));
         assert!(batch("batch_records: 0").starts_with("store.mysql.batch_records: at least 1"));
         assert!(batch("batch_delay_ms: 60001").starts_with("store.mysql.batch_delay_ms: at most"));
+        let named = |more: &str| {
+            let text = format!("store: {{mysql: {{dsn: \"u@tcp(db)/logs?tls=own\"{more}}}}}");
+            check(&parse(&text).unwrap())
+        };
+        let error = named("").unwrap_err().to_string();
+        assert!(error.contains("store.mysql.tls_ca"), "{error}");
+        assert!(named(", tls_ca: /etc/ca.pem").is_ok());
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatelog_store::lake::{self, Lake};
-use gatelog_store::mysql::{DEFAULT_TABLE, Dsn, MysqlStore};
+use gatelog_store::mysql::{DEFAULT_TABLE, Dsn, MysqlStore, Retention};
 use gatelog_store::{Gathering, Store};
 
 use super::StartError;
@@ -37,8 +37,7 @@ pub(super) fn configured(config: &Config) -> Result<Stores, StartError> {
 }
 
 fn mysql_store(config: &Mysql) -> Result<Arc<dyn Store>, StartError> {
-    let dsn = config.dsn.reveal();
-    let (dsn, warnings) = Dsn::parse(dsn).map_err(|error| StartError::Dsn(error.to_string()))?;
+    let (dsn, warnings) = dsn(config)?;
     for warning in warnings {
         tracing::warn!(warning, "store.mysql.dsn");
     }
@@ -49,4 +48,29 @@ fn mysql_store(config: &Mysql) -> Result<Arc<dyn Store>, StartError> {
     };
     let store = MysqlStore::new(dsn, DEFAULT_TABLE).with_gathering(gathering);
     Ok(Arc::new(store))
+}
+
+/// What deletes rows by their age, if the configuration wants it.
+pub(super) fn retention(config: &Config) -> Result<Option<Retention>, StartError> {
+    let Some(mysql) = &config.store.mysql else {
+        return Ok(None);
+    };
+    let Some(age) = mysql.retention else {
+        return Ok(None);
+    };
+    let (dsn, _) = dsn(mysql)?;
+    Ok(Some(Retention::new(dsn, DEFAULT_TABLE, age.duration())))
+}
+
+fn dsn(config: &Mysql) -> Result<(Dsn, Vec<String>), StartError> {
+    let authorities = config.tls_ca.as_deref();
+    if let Some(file) = authorities {
+        // Each connection reads it; what is wrong with it from the start is told now.
+        std::fs::File::open(file).map_err(|source| StartError::Io {
+            what: format!("store.mysql.tls_ca {}", file.display()),
+            source,
+        })?;
+    }
+    Dsn::parse_trusting(config.dsn.reveal(), authorities)
+        .map_err(|error| StartError::Dsn(error.to_string()))
 }

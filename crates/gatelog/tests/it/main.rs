@@ -29,6 +29,8 @@ mod query;
 #[cfg(test)]
 mod restored;
 #[cfg(test)]
+mod retention;
+#[cfg(test)]
 mod senders;
 #[cfg(test)]
 mod service;

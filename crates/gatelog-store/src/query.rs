@@ -1,9 +1,11 @@
 //! What stores are asked: rows that fit some conditions, in an order, a page at a time.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use gatelog_record::{AccessRecord, Field, Timestamp};
+use serde_json::value::RawValue;
 
 /// How many rows may lie before the end of a page that is asked for by its number. All of them have
 /// to be put in order to find the page; a [`Cursor`] goes as deep as one likes.
@@ -78,6 +80,9 @@ pub enum Condition {
     To(Timestamp),
     /// The response flags have this one among them.
     HasFlag(String),
+    /// The JSON object has at this key (of its own, not of an object in it) this text, or a number or
+    /// truth value that is written so.
+    JsonIs(Field, String, String),
 }
 
 /// The order of the rows. Rows in which the field is absent come last, rows that are alike in it
@@ -189,6 +194,25 @@ fn text_of_hex(hex: &str) -> Option<String> {
         .filter(|_| hex.len().is_multiple_of(2))
 }
 
+/// Whether the JSON object has `text` at its key `key`, as [`Condition::JsonIs`] means it.
+pub(crate) fn json_is(object: &str, key: &str, text: &str) -> bool {
+    // Most objects are passed over without being read.
+    if !object.contains(key) {
+        return false;
+    }
+    let Ok(values) = serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(object) else {
+        return false;
+    };
+    values.get(key).is_some_and(|value| match value.get() {
+        quoted if quoted.starts_with('"') => {
+            serde_json::from_str::<String>(quoted).is_ok_and(|value| value == text)
+        }
+        "null" => false,
+        whole if whole.starts_with(['{', '[']) => false,
+        plain => plain == text,
+    })
+}
+
 /// `text` with `%`, `_` and the escape character `\` escaped, for SQL's `LIKE … ESCAPE '\'`.
 pub(crate) fn escape_like(text: &str) -> Cow<'_, str> {
     if text.contains(['%', '_', '\\']) {
@@ -210,6 +234,30 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_key_of_an_object_has_a_text_a_number_or_neither() {
+        let object =
+            r#"{"a":"x","b":3,"c":true,"d":null,"e":{"a":"y"},"f":["x"],"g":"\u003c\"","h.i":""}"#;
+        for (key, text, expected) in [
+            ("a", "x", true),
+            ("a", "X", false),
+            ("a", "y", false),
+            ("b", "3", true),
+            ("b", "3.0", false),
+            ("c", "true", true),
+            ("d", "null", false),
+            ("e", r#"{"a":"y"}"#, false),
+            ("f", r#"["x"]"#, false),
+            ("g", "<\"", true),
+            ("h.i", "", true),
+            ("x", "", false),
+        ] {
+            assert_eq!(json_is(object, key, text), expected, "{key} {text}");
+        }
+        assert!(!json_is(r#"{"a":"x""#, "a", "x"));
+        assert!(!json_is(r#"["a"]"#, "a", "x"));
+    }
 
     #[test]
     fn only_pages_by_number_have_a_deepest_one() {

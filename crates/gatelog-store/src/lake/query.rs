@@ -14,6 +14,7 @@
 
 mod condition;
 mod count;
+mod json_test;
 mod order;
 mod scan;
 mod text_test;

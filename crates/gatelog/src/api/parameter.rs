@@ -12,6 +12,9 @@ const MAX_PAGE_SIZE: u32 = 100;
 /// The most behind a cursor: who follows one reads everything, and a page costs more than its rows.
 const MAX_CURSOR_PAGE_SIZE: u32 = 1000;
 
+/// Bytes in a key of `ai_log`.
+const MAX_KEY_BYTES: usize = 64;
+
 /// Fields by which rows may be sorted.
 const SORTABLE: [Field; 10] = [
     Field::StartTime,
@@ -142,7 +145,13 @@ fn condition(name: &str, value: &str, conditions: &mut Vec<Condition>) -> Result
         "max_duration" => Condition::IntegerTo(Field::Duration, number(name, value)?),
         // The reference only logs it.
         "bizType" => return Ok(()),
-        _ => return known(name),
+        _ => match name.strip_prefix(AI_LOG_PREFIX) {
+            Some(key) => {
+                known(name)?;
+                Condition::JsonIs(Field::AiLog, key.to_owned(), value.to_owned())
+            }
+            None => return known(name),
+        },
     };
     conditions.push(condition);
     Ok(())
@@ -153,9 +162,25 @@ const NAMES: &str = "start_time, start, end, end_time, authority, service, metho
     path_exact, path_prefix, response_code, status, status_class, response_flags, trace_id, \
     request_id, instance_id, api, model, consumer, route, route_name, upstream_cluster, mcp_server, \
     mcp_tool, min_duration, max_duration, bizType, page, page_size, cursor, sort_by, sort_order, \
-    count, fields";
+    count, fields, ai_log.KEY";
+
+/// What stands before a key of `ai_log`.
+const AI_LOG_PREFIX: &str = "ai_log.";
 
 fn known(name: &str) -> Result<(), String> {
+    let is_key = |key: &str| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        (1..=MAX_KEY_BYTES).contains(&key.len()) && key.bytes().all(fits)
+    };
+    if let Some(key) = name.strip_prefix(AI_LOG_PREFIX) {
+        return if is_key(key) {
+            Ok(())
+        } else {
+            Err(format!(
+                "{name}: a key of ai_log is 1 to {MAX_KEY_BYTES} letters, digits, `_`, `-` and `.`"
+            ))
+        };
+    }
     if NAMES.split(", ").any(|known| known == name) {
         return Ok(());
     }
@@ -296,7 +321,7 @@ mod tests {
 
     #[test]
     fn empty_values_ask_for_nothing_but_their_names_must_exist() {
-        assert_eq!(conditions("api=&path=&page="), []);
+        assert_eq!(conditions("api=&path=&page=&ai_log.x="), []);
         assert!(read("apii=").is_err());
     }
 
@@ -338,6 +363,9 @@ mod tests {
             ("count=maybe", "count: \"maybe\" is none of exact, none"),
             ("status_class=6xx", "status_class: \"6xx\" is none of 1xx"),
             ("cursor=zzz", "cursor: not one"),
+            ("ai_log.=x", "ai_log.: a key of ai_log is"),
+            ("ai_log.a%22b=x", "ai_log.a\"b: a key of ai_log is"),
+            ("ai_log=x", "ai_log: no such parameter; there are "),
             ("cursor=d1-1-n&page=2", "page and cursor: only one of them"),
             (
                 "cursor=d1-1-n&sort_order=asc",

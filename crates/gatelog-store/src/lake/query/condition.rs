@@ -6,8 +6,8 @@ use gatelog_record::{Field, Kind, Timestamp};
 
 use super::super::file::StoredFile;
 use super::super::schema::TIME_ZONE;
-use super::never;
 use super::text_test::{contains, has_flag};
+use super::{json_test, never};
 use crate::Condition;
 
 /// Each condition as an expression.
@@ -33,6 +33,9 @@ fn expression(condition: &Condition) -> Expr {
         }
         Condition::From(time) => column(Field::StartTime).gt_eq(moment(*time)),
         Condition::To(time) => column(Field::StartTime).lt_eq(moment(*time)),
+        Condition::JsonIs(field, key, text) if field.kind() == Kind::Json => {
+            json_test::has(column(*field), key, text)
+        }
         Condition::HasFlag(flag) => has_flag(column(Field::ResponseFlags), flag),
         _ => never(),
     }

@@ -37,6 +37,7 @@ pub(super) fn add(condition: &Condition, table: &Table, to: &mut Statement) -> O
         Condition::IntegerTo(field, number) => compare(to, table, *field, "<=", *number)?,
         Condition::From(time) => add_from(to, table.column(Field::StartTime)?, *time)?,
         Condition::To(time) => add_to(to, table.column(Field::StartTime)?, *time)?,
+        Condition::JsonIs(field, key, text) => add_json_is(to, table, *field, key, text)?,
         Condition::HasFlag(flag) => {
             if is_nothing(flag) || flag.contains(',') {
                 return None;
@@ -54,6 +55,32 @@ fn add_like(to: &mut Statement, column: &str, text: &str, pattern: String) {
     if is_nothing(text) {
         to.add(format_args!(" AND {column} NOT IN ('', '-')"));
     }
+}
+
+fn add_json_is(
+    to: &mut Statement,
+    table: &Table,
+    field: Field,
+    key: &str,
+    text: &str,
+) -> Option<()> {
+    let column = table.column(field)?;
+    let name = column.quoted();
+    let value = match column.class {
+        Class::Json => format!("JSON_EXTRACT({name}, ?)"),
+        // MySQL does not look into a text that is no JSON; others may have cut it.
+        Class::Text { .. } => format!("IF(JSON_VALID({name}), JSON_EXTRACT({name}, ?), NULL)"),
+        _ => return None,
+    };
+    let key = key.replace('\\', "\\\\").replace('"', "\\\"");
+    let path = format!("$.\"{key}\"");
+    to.bind(
+        format_args!("JSON_TYPE({value}) NOT IN ('NULL', 'OBJECT', 'ARRAY')"),
+        path.as_str(),
+    );
+    to.bind(format_args!(" AND JSON_UNQUOTE({value})"), path);
+    to.bind(format_args!(" = ?"), text);
+    Some(())
 }
 
 fn compare(

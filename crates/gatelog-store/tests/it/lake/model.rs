@@ -64,6 +64,14 @@ fn fits(record: &AccessRecord<'_>, condition: &Condition) -> bool {
         }
         Condition::From(time) => start.is_some_and(|start| start >= *time),
         Condition::To(time) => start.is_some_and(|start| start <= *time),
+        Condition::JsonIs(field, key, wanted) => text(record, *field).is_some_and(|object| {
+            let object: serde_json::Value = serde_json::from_str(object).unwrap_or_default();
+            match object.get(key) {
+                Some(serde_json::Value::String(text)) => text == wanted,
+                Some(number @ serde_json::Value::Number(_)) => number.to_string() == *wanted,
+                _ => false,
+            }
+        }),
         Condition::HasFlag(flag) => text(record, Field::ResponseFlags)
             .is_some_and(|flags| flags.split(',').any(|word| word == flag)),
     }

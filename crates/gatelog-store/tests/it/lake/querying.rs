@@ -128,6 +128,15 @@ fn any_condition() -> impl Strategy<Value = Condition> {
         }),
         1 => prop::sample::select(vec!["UF", "URX", "U", "", "UF,URX", "DC"])
             .prop_map(|flag| Condition::HasFlag(flag.to_owned())),
+        1 => (
+            prop::sample::select(vec!["model", "response_type", "llm_service_duration", "none"]),
+            prop::sample::select(vec!["qwen3-max", "stream", "200", "", "qwen"]),
+            prop::sample::select(vec![Field::AiLog, Field::Path]),
+        )
+            .prop_map(|(key, text, field)| {
+                let field = if key == "none" { field } else { Field::AiLog };
+                Condition::JsonIs(field, key.to_owned(), text.to_owned())
+            }),
     ]
 }
 

@@ -101,6 +101,15 @@ fn records() -> Vec<AccessRecord<'static>> {
             )),
             duration: pick(&[Some(0), Some(5), Some(60_000), None], number / 5),
             upstream_service_time: text(pick(&[Some("5"), Some("12"), None], number)),
+            ai_log: text(pick(
+                &[
+                    Some(r#"{"kind":"stream","rank":3}"#),
+                    Some(r#"{"kind":"normal","rank":"3","a.b":"x\"y","deep":{"kind":"stream"}}"#),
+                    Some(r#"{"kind":null,"deep":["stream"],"rank":true}"#),
+                    None,
+                ],
+                number,
+            )),
             model: text(pick(&[Some("qwen"), Some("gpt"), None], number / 7)),
             ..AccessRecord::default()
         })
@@ -182,6 +191,15 @@ fn conditions() -> impl Strategy<Value = Vec<Condition>> {
             Condition::To(time)
         }),
         text.prop_map(|flag| Condition::HasFlag(flag.to_owned())),
+        (
+            prop::sample::select(vec!["kind", "rank", "deep", "a.b", "kin", "none"]),
+            prop::sample::select(vec![
+                "stream", "normal", "3", "true", "null", "STREAM", "x\"y"
+            ]),
+        )
+            .prop_map(|(key, text)| {
+                Condition::JsonIs(Field::AiLog, key.to_owned(), text.to_owned())
+            }),
     ];
     prop::collection::vec(condition, 0..3)
 }
@@ -215,6 +233,17 @@ fn fits(record: &AccessRecord<'_>, condition: &Condition) -> bool {
         Condition::IntegerTo(field, to) => number(*field, &|number| number <= *to),
         Condition::From(from) => record.start_time.is_some_and(|time| time >= *from),
         Condition::To(to) => record.start_time.is_some_and(|time| time <= *to),
+        Condition::JsonIs(field, key, is) => match record.get(*field) {
+            Some(Value::Json(object)) => {
+                match &serde_json::from_str::<serde_json::Value>(object).unwrap()[key.as_str()] {
+                    serde_json::Value::String(text) => text == is,
+                    serde_json::Value::Number(number) => number.to_string() == *is,
+                    serde_json::Value::Bool(truth) => truth.to_string() == *is,
+                    _ => false,
+                }
+            }
+            _ => false,
+        },
         Condition::HasFlag(flag) => text(Field::ResponseFlags, &|flags| {
             flags.split(',').any(|has| has == flag)
         }),

@@ -11,6 +11,8 @@ mod dead_letter;
 #[cfg(test)]
 mod deploy;
 #[cfg(test)]
+mod drop_in;
+#[cfg(test)]
 mod end_to_end;
 #[cfg(test)]
 mod faults;

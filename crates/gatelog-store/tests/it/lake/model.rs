@@ -68,7 +68,9 @@ fn fits(record: &AccessRecord<'_>, condition: &Condition) -> bool {
             let object: serde_json::Value = serde_json::from_str(object).unwrap_or_default();
             match object.get(key) {
                 Some(serde_json::Value::String(text)) => text == wanted,
-                Some(number @ serde_json::Value::Number(_)) => number.to_string() == *wanted,
+                Some(number @ serde_json::Value::Number(_)) => {
+                    number.to_string().as_str() == wanted
+                }
                 _ => false,
             }
         }),

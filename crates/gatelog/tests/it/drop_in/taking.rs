@@ -225,3 +225,23 @@ fn a_body_that_comes_again_is_in_the_table_once() {
         "6"
     );
 }
+
+/// Row 36: whatever is written to a table, it keeps its shape.
+#[test]
+fn a_table_that_is_found_keeps_its_columns_and_its_rows() {
+    let columns = "SELECT CONCAT_WS(' ', column_name, column_type, is_nullable, column_default,
+                     collation_name) FROM information_schema.columns
+                   WHERE table_schema = DATABASE() AND table_name = 'access_logs'";
+    for form in [Form::A, Form::B, Form::C] {
+        let collector = collector("shape", form);
+        let before = collector.sql(columns);
+        let moment = form.moment("2026-03-23 02:10:01");
+        collector.sql(&format!(
+            "INSERT INTO access_logs (start_time, request_id) VALUES ({moment}, 'theirs')"
+        ));
+        collector.ingest(lines(0..3)).unwrap();
+        collector.wait_for_rows("", 4).unwrap();
+        assert_eq!(collector.sql(columns), before, "{form:?}");
+        assert_eq!(collector.found("request_id=theirs"), "theirs");
+    }
+}

@@ -46,6 +46,11 @@ impl Failure {
         matches!(self.server().map(|error| error.code), Some(1054 | 1146))
     }
 
+    /// Whether a text was compared with a column whose character set lacks one of its characters.
+    pub(super) fn is_about_characters(&self) -> bool {
+        matches!(self.server().map(|error| error.code), Some(1267 | 3988))
+    }
+
     /// What is wrong with a row, if it is the row that is wrong and not the database.
     ///
     /// `columns` are the table's: only these are named.

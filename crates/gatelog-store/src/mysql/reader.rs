@@ -67,6 +67,7 @@ impl Reader {
             // the second attempt is another one.
             Err(failure) if failure.is_about_columns() => *lock(&self.table) = None,
             Err(failure) if self.door.learns_from(&failure) => *lock(&self.pool) = None,
+            Err(failure) if failure.is_about_characters() => return Ok(nothing(query)),
             answer => return answer.map_err(Self::error)?,
         }
         self.attempt(query).await.map_err(Self::error)?
@@ -105,12 +106,7 @@ impl Reader {
         };
         let page = match (plan, answer) {
             (Some(plan), Some(answer)) => page(query, &table, &plan, answer),
-            _ => Page {
-                total: query.count.then_some(0),
-                estimated_total: None,
-                records: Vec::new(),
-                next: None,
-            },
+            _ => nothing(query),
         };
         *lock(&self.table) = Some(table);
         Ok(Ok(page))
@@ -128,6 +124,16 @@ impl Reader {
                 new
             }
         }
+    }
+}
+
+/// The answer when no row can fit.
+fn nothing(query: &Query) -> Page {
+    Page {
+        total: query.count.then_some(0),
+        estimated_total: None,
+        records: Vec::new(),
+        next: None,
     }
 }
 

@@ -6,8 +6,8 @@
 //! up without a lock and deleted by their `id`, in a transaction of their own.
 //!
 //! **Age** counts from the time of receipt: `receive_time`, or else `created_at`, when the row was
-//! inserted. Only a table that has neither (the later forms) is judged by `start_time`. A row whose
-//! time is NULL has no age and is kept.
+//! inserted. Only a table that has neither (the later forms) is judged by `start_time`, and a row for
+//! which they are NULL. A row without any of these has no age and is kept.
 //!
 //! **Order.** Where the time has an index, by that. Else by `id`, as rows come in: a pass ends with
 //! the first [`BATCH_ROWS`] rows of which none is too old.
@@ -89,8 +89,8 @@ struct Pass {
 /// The column that tells a row's age.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Clock {
-    /// For statements.
-    column: String,
+    /// The column, or two of which the second stands in for the first.
+    expression: String,
     class: Class,
     indexed: bool,
 }
@@ -199,17 +199,26 @@ impl Clock {
                 Class::DateTime { .. } | Class::Timestamp { .. }
             )
         };
+        let is_time =
+            |column: &&Column| is_moment(column) || matches!(column.class, Class::Integer { .. });
+        let start = table.column(Field::StartTime)?;
         let column = table
             .column(Field::ReceiveTime)
+            .filter(is_time)
             .or_else(|| table.column_named("created_at").filter(is_moment))
-            .filter(|column| is_moment(column) || matches!(column.class, Class::Integer { .. }))
-            .or_else(|| table.column(Field::StartTime))?;
+            .unwrap_or(start);
+        let may_be_absent = column != start && column.nullable;
+        let stands_in = may_be_absent && is_moment(&column) == is_moment(&start);
+        let is_indexed = |name: &String| name.eq_ignore_ascii_case(&column.name);
         Some(Self {
-            column: column.quoted(),
+            expression: if stands_in {
+                format!("COALESCE({}, {})", column.quoted(), start.quoted())
+            } else {
+                column.quoted()
+            },
             class: column.class.clone(),
-            indexed: indexed
-                .iter()
-                .any(|name| name.eq_ignore_ascii_case(&column.name)),
+            // By an index those that are absent would never be found.
+            indexed: !may_be_absent && indexed.iter().any(is_indexed),
         })
     }
 
@@ -227,7 +236,7 @@ impl Clock {
 impl Pass {
     async fn step(&mut self, limit: Duration) -> Result<Step, Failure> {
         let Self { clock, cutoff, .. } = self;
-        let young = format!("{} >= {cutoff}", clock.column);
+        let young = format!("{} >= {cutoff}", clock.expression);
         let number = self.number.as_deref();
         let dropped = self
             .partitions
@@ -247,7 +256,7 @@ impl Pass {
     async fn delete_by_limit(&mut self, limit: Duration) -> Result<Step, Failure> {
         let statement = format!(
             "DELETE FROM {} WHERE {} < {} LIMIT {BATCH_ROWS}",
-            self.table, self.clock.column, self.cutoff
+            self.table, self.clock.expression, self.cutoff
         );
         let deleted = self.delete(&statement, limit).await?;
         Ok(if deleted == 0 {
@@ -285,7 +294,7 @@ impl Pass {
             "DELETE FROM {} WHERE {number} IN ({}) AND {} < {}",
             self.table,
             old.join(","),
-            self.clock.column,
+            self.clock.expression,
             self.cutoff
         );
         self.delete(&statement, limit).await.map(Step::Deleted)
@@ -293,7 +302,7 @@ impl Pass {
 
     /// The next rows: their number, their time, and whether that is too old.
     fn select(&self, number: &str) -> String {
-        let (table, clock, cutoff) = (&self.table, &self.clock.column, &self.cutoff);
+        let (table, clock, cutoff) = (&self.table, &self.clock.expression, &self.cutoff);
         let (fits, order) = if self.clock.indexed {
             // Rows that were deleted lie in the index for a while; they are not passed again.
             let behind = self.behind.as_ref();

@@ -443,6 +443,53 @@ fn words_that_others_write_for_nothing_fit_no_condition() {
 }
 
 #[test]
+fn characters_that_a_column_lacks_fit_no_row() {
+    let dsn = server().database("query_charset").unwrap();
+    server()
+        .sql(
+            "CREATE TABLE query_charset.access_logs (id INT AUTO_INCREMENT PRIMARY KEY,
+               start_time DATETIME, method VARCHAR(9) CHARACTER SET latin1,
+               path VARCHAR(99) CHARACTER SET utf8mb3, model VARCHAR(9) CHARACTER SET ascii,
+               response_flags VARCHAR(9) CHARACTER SET latin1, ai_log TEXT CHARACTER SET latin1);
+             INSERT INTO query_charset.access_logs (start_time, method, path, model, ai_log)
+               VALUES (NOW(), 'é', '/日', 'm', '{\"a\":\"é\"}')",
+        )
+        .unwrap();
+    let store = store(&dsn);
+    let found = |condition: Condition| {
+        let query = Query {
+            conditions: vec![condition],
+            ..Query::default()
+        };
+        block_on(store.query(&query)).unwrap().total
+    };
+    let text = |text: &str| text.to_owned();
+    for (field, there) in [
+        (Field::Method, "é"),
+        (Field::Path, "/日"),
+        (Field::Model, "m"),
+    ] {
+        assert_eq!(found(Condition::TextIs(field, text(there))), Some(1));
+        for lacking in ["😀", "日", "é"] {
+            if there.contains(lacking) {
+                continue;
+            }
+            for condition in [
+                Condition::TextIs(field, text(lacking)),
+                Condition::TextContains(field, text(lacking)),
+                Condition::TextStartsWith(field, text(lacking)),
+                Condition::HasFlag(text(lacking)),
+            ] {
+                assert_eq!(found(condition.clone()), Some(0), "{condition:?}");
+            }
+        }
+    }
+    let json_is = |is: &str| Condition::JsonIs(Field::AiLog, text("a"), text(is));
+    assert_eq!(found(json_is("é")), Some(1));
+    assert_eq!(found(json_is("😀")), Some(0));
+}
+
+#[test]
 fn many_queries_at_once_are_answered_whatever_runtime_they_come_from() {
     let stored = &stored()[0];
     std::thread::scope(|scope| {

@@ -81,12 +81,13 @@ fn age_counts_from_receipt_where_the_table_knows_it() {
                    ('ahead', '2040-01-01 00:00:00', '2026-04-01 00:00:02'),
                    ('edge', '2026-05-01 23:59:59', '2026-05-02 00:00:00'),
                    ('over', '2026-05-01 23:59:58', '2026-05-01 23:59:59'),
-                   ('young', '2026-05-31 00:00:00', '2026-05-31 00:00:00')"
+                   ('young', '2026-05-31 00:00:00', '2026-05-31 00:00:00'),
+                   ('told', '2026-05-31 00:00:00', NULL), ('untold', '2026-04-01 00:00:00', NULL)"
             ))
             .unwrap();
         let steps = pass(&mut retention(&dsn)).unwrap();
-        assert_eq!(steps, [Step::Deleted(3)], "{database}");
-        assert_eq!(left(database), "edge imported young", "{database}");
+        assert_eq!(steps, [Step::Deleted(4)], "{database}");
+        assert_eq!(left(database), "edge imported told young", "{database}");
     }
 }
 

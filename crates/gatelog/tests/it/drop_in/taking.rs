@@ -1,5 +1,6 @@
 //! What is sent, and what is in the table.
 
+use gatelog_testkit::gatelog::Started;
 use gatelog_testkit::mariadb::MariaDb;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -207,6 +208,25 @@ fn the_go_dsn_works_with_and_without_its_options() {
             None => assert!(!collector.log().join("\n").contains("has no effect")),
         }
     }
+}
+
+#[test]
+fn an_authority_that_cannot_be_read_is_named() {
+    let dir = TempDir::new().unwrap();
+    let started = setup(&dir)
+        .variable("MYSQL_DSN", "u:secret@tcp(127.0.0.1:1)/logs?tls=ours")
+        .variable("GATELOG_STORE__MYSQL__TLS_CA", "/nowhere/ca.pem")
+        .start_or_end()
+        .unwrap();
+    let Started::Ended(status, log) = started else {
+        panic!("it listens");
+    };
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(
+        log.contains("store.mysql.tls_ca /nowhere/ca.pem: No such file"),
+        "{log}"
+    );
+    assert!(!log.contains("secret"), "{log}");
 }
 
 /// Row 40.

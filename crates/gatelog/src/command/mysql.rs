@@ -81,7 +81,8 @@ fn dsn(arguments: &UpgradeArguments) -> Result<Dsn, String> {
     let mysql = config.store.mysql.ok_or(
         "no database is configured: set MYSQL_DSN, or store.mysql.dsn in the file of --config",
     )?;
-    let (dsn, warnings) = Dsn::parse(mysql.dsn.reveal()).map_err(|error| error.to_string())?;
+    let read = Dsn::parse_trusting(mysql.dsn.reveal(), mysql.tls_ca.as_deref());
+    let (dsn, warnings) = read.map_err(|error| error.to_string())?;
     for warning in warnings {
         print::error(warning);
     }

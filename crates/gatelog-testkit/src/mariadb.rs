@@ -10,6 +10,8 @@
 //! **Limits.** Grants are checked as in production; what is missing is durability against a power
 //! failure (`innodb_flush_log_at_trx_commit=2`), which no test of ours can cause.
 
+mod session;
+
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -17,6 +19,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+
+pub use self::session::Session;
 
 use crate::wait;
 
@@ -48,6 +52,7 @@ wait "$server" 2>/dev/null
 pub struct MariaDb {
     directory: PathBuf,
     port: u16,
+    wrapper: Vec<String>,
     options: Vec<String>,
     keeper: Mutex<Option<Child>>,
 }
@@ -71,7 +76,7 @@ impl MariaDb {
     /// # Errors
     /// When MariaDB is not installed, or does not start: with the end of its log.
     pub fn start() -> anyhow::Result<Self> {
-        Self::start_with(&[])
+        Self::make(&[], &[])
     }
 
     /// As [`start`](Self::start), with more options of `mariadbd`, such as `--ssl-key=/x/key.pem`.
@@ -79,6 +84,19 @@ impl MariaDb {
     /// # Errors
     /// As there.
     pub fn start_with(options: &[String]) -> anyhow::Result<Self> {
+        Self::make(&[], options)
+    }
+
+    /// As [`start`](Self::start), with the server as the arguments of another program, which is to
+    /// become it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_wrapped(wrapper: &[&str]) -> anyhow::Result<Self> {
+        Self::make(wrapper, &[])
+    }
+
+    fn make(wrapper: &[&str], options: &[String]) -> anyhow::Result<Self> {
         let server = Self {
             options: options.to_vec(),
             directory: tempfile::Builder::new()
@@ -86,6 +104,7 @@ impl MariaDb {
                 .tempdir()?
                 .keep(),
             port: wait::free_port()?,
+            wrapper: wrapper.iter().map(|&word| word.to_owned()).collect(),
             keeper: Mutex::new(None),
         };
         server.install()?;
@@ -115,6 +134,7 @@ impl MariaDb {
         let keeper = Command::new("sh")
             .args(["-c", KEEPER, "sh"])
             .arg(&self.directory)
+            .args(&self.wrapper)
             .arg("mariadbd")
             .args(["--no-defaults", "--user=root", "--bind-address=127.0.0.1"])
             .args(["--skip-name-resolve", "--skip-log-bin"])
@@ -224,8 +244,24 @@ impl MariaDb {
         }
         Ok(String::from_utf8(output.stdout)?
             .lines()
-            .map(|line| line.split('\t').map(cell).collect())
+            .map(row)
             .collect())
+    }
+
+    /// A session of root's, which stays.
+    ///
+    /// # Errors
+    /// When there is no client.
+    pub fn session(&self) -> anyhow::Result<Session> {
+        self.session_of("root", "")
+    }
+
+    /// A session of another account's; whether it gets in shows with its first statement.
+    ///
+    /// # Errors
+    /// When there is no client.
+    pub fn session_of(&self, user: &str, password: &str) -> anyhow::Result<Session> {
+        Session::open(&self.socket(), user, password)
     }
 
     fn install(&self) -> anyhow::Result<()> {
@@ -268,18 +304,26 @@ impl MariaDb {
         format!("MariaDB's log ends with:\n{}", lines.join("\n"))
     }
 
-    /// Sends the server a signal; answers its process id.
-    fn signal(&self, name: &str) -> anyhow::Result<String> {
+    /// The server's process id.
+    ///
+    /// # Errors
+    /// When it was never started.
+    pub fn pid(&self) -> anyhow::Result<u32> {
         let pid = std::fs::read_to_string(self.directory.join("keeper.pid"))?;
-        let pid = pid.trim();
+        Ok(pid.trim().parse()?)
+    }
+
+    /// Sends the server a signal; answers its process id.
+    fn signal(&self, name: &str) -> anyhow::Result<u32> {
+        let pid = self.pid()?;
         let status = Command::new("kill")
             .arg(format!("-{name}"))
-            .arg(pid)
+            .arg(pid.to_string())
             .status()?;
         if !status.success() {
             bail!("kill -{name} {pid}: {status}");
         }
-        Ok(pid.to_owned())
+        Ok(pid)
     }
 
     fn keeper(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
@@ -304,6 +348,11 @@ fn end(mut keeper: Child, word: &[u8]) -> anyhow::Result<()> {
     }
     keeper.wait()?;
     Ok(())
+}
+
+/// A line as the client prints it in batch mode.
+fn row(line: &str) -> Vec<Option<String>> {
+    line.split('\t').map(cell).collect()
 }
 
 /// One value as the client prints it in batch mode.

@@ -21,6 +21,8 @@ pub enum Mode {
     Hang,
     /// Carries so many bytes a second, each way and for each connection.
     Slow(u32),
+    /// Carries what comes this much later, each way.
+    Late(Duration),
     /// Cuts every connection, and each new one as soon as it comes.
     Refuse,
 }
@@ -34,6 +36,9 @@ pub enum Cut {
     Answer,
     /// Not at all: the proxy hangs before they are forwarded, until its mode is [set](Proxy::set).
     Hang,
+    /// As a firewall that forgets a connection: nothing more is carried either way, and neither end
+    /// hears of it, also not that the other one has gone.
+    Lose,
 }
 
 /// A running proxy.
@@ -185,51 +190,66 @@ fn carry(shared: &Arc<Shared>, client: TcpStream) -> io::Result<()> {
         let stream = stream.try_clone()?;
         shared.update(|state| state.connections.push(stream));
     }
-    // The connection is to be cut instead of the server's next answer being carried.
-    let doomed = Arc::new(Mutex::new(false));
+    let fate = Arc::new(Mutex::new(Fate::Carried));
     let (from, to) = (client.try_clone()?, server.try_clone()?);
-    let (there, its) = (Arc::clone(shared), Arc::clone(&doomed));
-    std::thread::spawn(move || pump(&there, from, to, Some(&its), None));
+    let (there, its) = (Arc::clone(shared), Arc::clone(&fate));
+    std::thread::spawn(move || pump(&there, from, to, Way::There, &its));
     let back = Arc::clone(shared);
-    std::thread::spawn(move || pump(&back, server, client, None, Some(&doomed)));
+    std::thread::spawn(move || pump(&back, server, client, Way::Back, &fate));
     Ok(())
 }
 
+/// From the client to the server, or back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    There,
+    Back,
+}
+
+/// What is to become of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Carried,
+    /// Cut instead of the server's next answer being carried.
+    Doomed,
+    /// Nothing is carried, nor that an end has gone.
+    Lost,
+}
+
 /// Carries bytes one way until either end is closed, then cuts both.
-fn pump(
-    shared: &Shared,
-    mut from: TcpStream,
-    mut to: TcpStream,
-    dooms: Option<&Mutex<bool>>,
-    doomed: Option<&Mutex<bool>>,
-) {
+fn pump(shared: &Shared, mut from: TcpStream, mut to: TcpStream, way: Way, fate: &Mutex<Fate>) {
+    let fate = || fate.lock().unwrap_or_else(PoisonError::into_inner);
     let mut buffer = vec![0; 64 << 10];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
         let bytes = buffer.get(..length).unwrap_or_default();
         let mut state = shared.passage();
-        let mode = state.mode;
-        let order = dooms.and_then(|_| state.order_for(bytes));
-        if order == Some(Cut::Hang) {
-            state.mode = Mode::Hang;
-            drop(state);
-            state = shared.passage();
+        let order = match way {
+            Way::There => state.order_for(bytes),
+            Way::Back => None,
+        };
+        match order {
+            None => {}
+            Some(Cut::Before) => break,
+            // Set before the bytes go: the answer may be quick.
+            Some(Cut::Answer) => *fate() = Fate::Doomed,
+            Some(Cut::Lose) => *fate() = Fate::Lost,
+            Some(Cut::Hang) => state.mode = Mode::Hang,
         }
         drop(state);
-        let is_doomed = |flag: &Mutex<bool>| *flag.lock().unwrap_or_else(PoisonError::into_inner);
-        if order == Some(Cut::Before) || doomed.is_some_and(is_doomed) {
-            break;
-        }
-        if let (Some(Cut::Answer), Some(flag)) = (order, dooms) {
-            // Set before the bytes go: the answer may be quick.
-            *flag.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        }
-        let written = match mode {
-            Mode::Slow(rate) => drip(&mut to, bytes, rate),
-            _ => to.write_all(bytes),
+        // Not locked while anything is carried.
+        let now = *fate();
+        let done = match (now, way) {
+            (Fate::Lost, _) => Ok(()),
+            (Fate::Doomed, Way::Back) => break,
+            _ => forward(shared, &mut to, bytes),
         };
-        if written.is_err() {
+        if done.is_err() {
             break;
         }
+    }
+    if *fate() == Fate::Lost {
+        // Both stay open with the proxy's own list.
+        return;
     }
     for stream in [from, to] {
         // It may be gone already.
@@ -237,12 +257,22 @@ fn pump(
     }
 }
 
-/// Writes at a rate, in pieces of a twentieth of a second.
-fn drip(to: &mut TcpStream, bytes: &[u8], rate: u32) -> io::Result<()> {
-    let piece = usize::try_from(rate / 20).unwrap_or(1).max(1);
-    for piece in bytes.chunks(piece) {
+/// Writes as the mode says, which may change before all is written.
+fn forward(shared: &Shared, to: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
+    /// How often a slow connection carries something.
+    const TURN: Duration = Duration::from_millis(50);
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let mode = shared.passage().mode;
+        let (size, pause) = match mode {
+            Mode::Slow(rate) => (usize::try_from(rate / 20).unwrap_or(1).max(1), TURN),
+            Mode::Late(pause) => (rest.len(), pause),
+            _ => (rest.len(), Duration::ZERO),
+        };
+        std::thread::sleep(pause);
+        let (piece, behind) = rest.split_at(size.min(rest.len()));
         to.write_all(piece)?;
-        std::thread::sleep(Duration::from_millis(50));
+        rest = behind;
     }
     Ok(())
 }
@@ -317,5 +347,45 @@ mod tests {
         assert!(ask(&mut connect()).is_err());
         proxy.set(Mode::Pass);
         assert_eq!(ask(&mut connect()).unwrap(), b'y');
+    }
+
+    #[test]
+    fn a_lost_connection_tells_neither_end() {
+        let (port, seen) = server();
+        let proxy = Proxy::start(port).unwrap();
+        let connect = || TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port())).unwrap();
+        let mut client = connect();
+        assert_eq!(ask(&mut client).unwrap(), b'y');
+        proxy.cut_at("x", Cut::Lose, 1);
+        client
+            .set_read_timeout(Some(Duration::from_millis(100)))
+            .unwrap();
+        let error = ask(&mut client).unwrap_err();
+        assert!(
+            matches!(
+                error.kind(),
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+            ),
+            "{error}"
+        );
+        assert_eq!((*seen.lock().unwrap(), proxy.cuts()), (1, 1));
+        // Others are carried, late.
+        proxy.set(Mode::Late(Duration::from_millis(20)));
+        assert_eq!(ask(&mut connect()).unwrap(), b'y');
+    }
+
+    #[test]
+    fn what_is_slow_is_quick_again_when_the_mode_changes() {
+        let (port, _) = server();
+        let proxy = Proxy::start(port).unwrap();
+        let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port())).unwrap();
+        proxy.set(Mode::Slow(20));
+        // It would take an hour.
+        client.write_all(&vec![b'x'; 60 << 10]).unwrap();
+        proxy.set(Mode::Pass);
+        client
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        client.read_exact(&mut vec![0; 60 << 10]).unwrap();
     }
 }

@@ -60,10 +60,18 @@ impl Door {
         server.min(self.dsn.max_packet_bytes.unwrap_or(usize::MAX))
     }
 
+    /// After how many seconds without a statement the server ends the session that writes, and gives
+    /// back its locks. A network that forgets a connection tells neither end, and the next session
+    /// has to wait for what that one holds: for 8 h if it is left to the server.
+    fn silence_seconds(&self) -> u64 {
+        self.answer_timeout().as_secs() + 1
+    }
+
     /// Makes the connection that writes.
     pub(super) async fn connect(&self) -> Result<Conn> {
+        let session = format!("{SESSION}, wait_timeout = {}", self.silence_seconds());
         loop {
-            let connecting = Conn::new(self.opts(SESSION.to_owned()));
+            let connecting = Conn::new(self.opts(session.clone()));
             match within(self.dsn.connect_timeout, connecting).await {
                 Ok(conn) => return self.checked(conn),
                 Err(failure) if self.learns_from(&failure) => {}

@@ -12,7 +12,8 @@
 //!
 //! **Failure.** Errors are logged when they begin, when they change and when they end, and are
 //! shown by `/ready`; attempts follow each other after [`FIRST_PAUSE`], doubled up to
-//! [`LONGEST_PAUSE`]. A frame that cannot be decoded is put aside with its bytes, and its
+//! [`LONGEST_PAUSE`]. While writing fails less is written at once, so that a slow network carries it
+//! before it is given up. A frame that cannot be decoded is put aside with its bytes, and its
 //! neighbours are written.
 
 pub(crate) mod frames;
@@ -40,6 +41,9 @@ use crate::telemetry::Telemetry;
 
 /// How often it is looked how many records wait.
 const GATHER_TICK: Duration = Duration::from_millis(10);
+
+/// The least, after failures: what a slow network carries in time.
+const LEAST_CHUNK_BYTES: usize = 8 << 10;
 
 /// How often an idle store is asked whether something is due, and whether it is still there.
 const TICK: Duration = Duration::from_millis(500);
@@ -71,6 +75,8 @@ struct Writer {
     reader: Reader,
     /// How far the reader has been released.
     released: Position,
+    /// How much is written at once: as much as is gathered, less while writing fails.
+    chunk_bytes: usize,
     /// What was written and not yet committed.
     uncommitted: VecDeque<Written>,
     /// Whether the store was opened in this life of the process.
@@ -112,6 +118,7 @@ impl Pipeline {
         let health = Arc::new(Health::new("store", name));
         let counter = |metric| telemetry.counter(metric, Some(("store", name.to_owned())));
         let writer = Writer {
+            chunk_bytes: store.gathering().bytes,
             gathering: store.gathering(),
             store,
             released: reader.position(),
@@ -320,7 +327,7 @@ impl Writer {
     /// Writes the next frames; false when there are none.
     async fn write_chunk(&mut self) -> Result<bool, String> {
         self.gather().await;
-        let read = self.reader.read(self.gathering.bytes);
+        let read = self.reader.read(self.chunk_bytes);
         let (end, decoded) = match read.map_err(|error| error.to_string())? {
             Read::Nothing => return Ok(false),
             Read::Chunk(chunk) => (chunk.end(), Decoded::of(chunk)),
@@ -342,6 +349,10 @@ impl Writer {
         self.health.busy(true);
         let written = self.store.write(&records, end.get(), &letters).await;
         self.health.busy(false);
+        self.chunk_bytes = match written {
+            Ok(()) => (self.chunk_bytes + self.chunk_bytes / 8).min(self.gathering.bytes),
+            Err(_) => (self.chunk_bytes / 2).max(LEAST_CHUNK_BYTES),
+        };
         written.map_err(|error| error.to_string())?;
         let letters = letters.kept();
         self.uncommitted.push_back(Written {

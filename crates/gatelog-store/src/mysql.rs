@@ -18,6 +18,9 @@
 //! `readTimeout` and `writeTimeout` (30 s), a query 30 s. Rows over the server's
 //! `max_allowed_packet` are refused.
 //!
+//! What is altered while the store is open is noticed within [`LOOK_AGAIN`], and when it makes the server
+//! refuse a row: the store is opened again, with the table as it is then.
+//!
 //! **Failure.** A row whose JSON the server does not take is stored without it, which
 //! [`truncated`](Store::truncated) counts. Any other row that the server refuses is refused alone.
 //! After any other failure the
@@ -41,7 +44,7 @@ mod value;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use gatelog_record::{AccessRecord, Timestamp};
 use mysql_async::Conn;
@@ -63,6 +66,9 @@ const NAME: &str = "mysql";
 
 /// How long the server may take to say that it is there.
 const PING_LIMIT: Duration = Duration::from_secs(1);
+
+/// How often the tables are looked at for what somebody has altered.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// The name that HiMarket reads.
 pub const DEFAULT_TABLE: &str = "access_logs";
@@ -92,6 +98,8 @@ struct Writer {
     journal: String,
     inserter: Inserter,
     rows: Rows,
+    /// When the tables were looked at.
+    looked: Instant,
 }
 
 impl MysqlStore {
@@ -132,16 +140,21 @@ impl MysqlStore {
             .into_iter()
             .next()
             .ok_or_else(|| unavailable("the server does not tell its settings"))?;
-        let table = Arc::new(Table::ensure(&mut conn, &self.table_name, limit).await?);
-        let looking = |failure: Failure| failure.into_error("looking for the journal's position");
-        let transactional = position::transactional(&mut conn, &self.table_name, limit)
+        let (table, is_new) = Table::ensure(&mut conn, &self.table_name, limit).await?;
+        let table = Arc::new(table);
+        let (transactional, kept) = self
+            .find(&mut conn, journal)
             .await
-            .map_err(looking)?;
-        let records = (self.table_name.as_str(), transactional);
-        let kept = position::find(&mut conn, records, journal, limit)
-            .await
-            .map_err(looking)?;
-        let position = self.settle(journal, kept);
+            .map_err(|failure| failure.into_error("looking for the journal's position"))?;
+        let stored = kept.position();
+        let position = self.settle(journal, kept, is_new);
+        if let Some(position) = position.filter(|_| self.exactly_once() && position != stored) {
+            // The process that follows has only what is stored.
+            let statement = position::statement(journal, position);
+            run(&mut conn, limit, statement.as_bytes())
+                .await
+                .map_err(|failure| failure.into_error("storing the journal's position"))?;
+        }
         tracing::info!(
             version,
             table = self.table_name,
@@ -160,12 +173,27 @@ impl MysqlStore {
             journal: journal.to_owned(),
             inserter,
             rows: Rows::default(),
+            looked: Instant::now(),
         });
         Ok(position)
     }
 
-    /// Takes note of where the position is kept from now on; answers the position.
-    fn settle(&self, journal: &str, kept: Kept) -> Option<u64> {
+    /// Whether the records' engine has transactions, and whether and where the position is kept.
+    async fn find(
+        &self,
+        conn: &mut Conn,
+        journal: &str,
+    ) -> std::result::Result<(Option<bool>, Kept), Failure> {
+        let limit = self.door.answer_timeout();
+        let transactional = position::transactional(conn, &self.table_name, limit).await?;
+        let records = (self.table_name.as_str(), transactional);
+        let kept = position::find(conn, records, journal, limit).await?;
+        Ok((transactional, kept))
+    }
+
+    /// Takes note of where the position is kept from now on; answers the position. `is_new` tells of
+    /// a table of records that was missing and has been made.
+    fn settle(&self, journal: &str, kept: Kept, is_new: bool) -> Option<u64> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let remembered = known
             .as_ref()
@@ -176,7 +204,17 @@ impl MysqlStore {
                 // What was stored while positions were not kept is known here alone, and lies
                 // behind the position that was kept before.
                 let before = self.exactly_once.swap(true, Ordering::Relaxed);
-                stored.max(remembered.filter(|_| !before))
+                // The position is gone and the records are there. With neither it is another
+                // database, which gets what the journal still has.
+                let lost = stored.is_none() && remembered.is_some() && !is_new;
+                if before && lost {
+                    tracing::warn!(
+                        position = remembered,
+                        "the database has lost the journal's position; it goes on from the one that \
+                         this process knows"
+                    );
+                }
+                stored.max(remembered.filter(|_| !before || lost))
             }
             Kept::Not(reason) => {
                 self.exactly_once.store(false, Ordering::Relaxed);
@@ -259,8 +297,32 @@ impl MysqlStore {
         within(PING_LIMIT, writer.conn.ping())
             .await
             .map_err(|failure| failure.into_error("asking whether the server is there"))?;
+        if writer.looked.elapsed() >= LOOK_AGAIN {
+            self.look(&mut writer)
+                .await
+                .map_err(|failure| failure.into_error("looking at the tables"))?;
+            writer.looked = Instant::now();
+        }
         *place = Some(writer);
         Ok(())
+    }
+
+    /// Fails when the tables are not as they were when the store was opened.
+    async fn look(&self, writer: &mut Writer) -> std::result::Result<(), Failure> {
+        let Writer {
+            conn,
+            table,
+            journal,
+            ..
+        } = writer;
+        let limit = self.door.answer_timeout();
+        let same = within(limit, table.is_as_it_was(conn)).await?;
+        let (_, kept) = self.find(conn, journal).await?;
+        if same && kept.is_with_the_rows() == self.exactly_once() {
+            Ok(())
+        } else {
+            Err(Failure::Altered)
+        }
     }
 
     /// Takes note of a commit.

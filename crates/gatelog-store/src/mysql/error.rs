@@ -22,6 +22,8 @@ pub(super) enum Failure {
     Driver(mysql_async::Error),
     /// Nothing came in time.
     Late(Duration),
+    /// The table is not the one whose columns were read.
+    Altered,
 }
 
 impl Failure {
@@ -58,6 +60,8 @@ impl Failure {
         let error = self.server()?;
         let what = match error.code {
             1048 | 1364 => "a value is missing",
+            1118 | 1713 => "the row is larger than the table's engine takes",
+            1242 => "a subquery of a trigger has more than one row",
             1062 => "a row with the same key exists",
             1105 | 1153 | 1301 if error.message.contains("max_allowed_packet") => {
                 "the row is larger than max_allowed_packet"
@@ -95,6 +99,7 @@ impl Failure {
             Self::Late(limit) => {
                 return unavailable(format!("{doing}: no answer within {limit:?}"));
             }
+            Self::Altered => return unavailable(format!("{doing}: the table was altered")),
             Self::Driver(mysql_async::Error::Server(error)) => error,
             // Neither has anything of a statement in its text.
             Self::Driver(error @ (mysql_async::Error::Io(_) | mysql_async::Error::Driver(_))) => {
@@ -108,8 +113,9 @@ impl Failure {
             state,
         } = &server;
         match code {
-            // Log-in, rights, missing databases, tables and columns, a full disk, a damaged table.
-            1021 | 1044 | 1045 | 1049 | 1054 | 1114 | 1130 | 1142 | 1143 | 1146 | 1194 | 1195
+            // Log-in, rights, missing databases, tables and columns, a full disk, a damaged table. What
+            // an engine says (1030) is a number and the system's words for it.
+            1021 | 1030 | 1044 | 1045 | 1049 | 1054 | 1114 | 1130 | 1142 | 1143 | 1146 | 1194 | 1195
             | 1227 | 1251 | 1286 | 1524 | 1698 | 1820 | 1862 | 3118 | 4151 => {
                 unusable(format!("{doing}: {message} (error {code})"))
             }

@@ -4,7 +4,8 @@
 //! position, then the commit. The rows are [loaded](super::load) where the server allows it; else every
 //! record becomes the text of its row once, and statements are made of neighbouring rows.
 //!
-//! **Failure.** When a statement fails by a row's fault, its rows are halved until the row is alone;
+//! **Failure.** When a statement fails by a row's fault, and the table has not been altered since its
+//! columns were read, its rows are halved until the row is alone;
 //! that one is refused, its neighbours are stored. If it may be its JSON that the server does not
 //! take (MariaDB reads 32 levels, MySQL 100 and no half surrogates), the row is tried once more
 //! without it. The server undoes a failed statement, not the
@@ -21,7 +22,7 @@ use std::time::Duration;
 use gatelog_record::{AccessRecord, Timestamp};
 use mysql_async::Conn;
 
-use super::connection::run;
+use super::connection::{run, within};
 use super::error::Failure;
 use super::form::Out;
 use super::load::{Loaded, Loader};
@@ -254,6 +255,7 @@ impl Inserter {
         rows: &mut Rows,
     ) -> Result<Vec<Rejected>, Failure> {
         let mut refused = Vec::new();
+        let mut looked = false;
         let max_bytes = MAX_STATEMENT_BYTES
             .min(self.max_packet_bytes / 2)
             .saturating_sub(self.head.len());
@@ -288,6 +290,12 @@ impl Inserter {
             let Some(reason) = failure.row_refused(self.columns.iter().map(String::as_str)) else {
                 return Err(failure);
             };
+            // Columns that have come, or become narrower, are no fault of the rows. From here on the
+            // transaction keeps the table as it is.
+            if !looked && !within(self.limit, batch.table.is_as_it_was(conn)).await? {
+                return Err(Failure::Altered);
+            }
+            looked = true;
             if range.len() > 1 {
                 let middle = range.start + range.len() / 2;
                 open.push(middle..range.end);

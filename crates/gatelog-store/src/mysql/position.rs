@@ -33,6 +33,21 @@ pub(super) enum Kept {
     Not(String),
 }
 
+impl Kept {
+    /// Whether they can.
+    pub(super) fn is_with_the_rows(&self) -> bool {
+        matches!(self, Self::WithTheRows(_))
+    }
+
+    /// Where the journal stands, if that is stored.
+    pub(super) fn position(&self) -> Option<u64> {
+        match self {
+            Self::WithTheRows(position) => *position,
+            Self::Not(_) => None,
+        }
+    }
+}
+
 /// The statement that moves the position.
 pub(super) fn statement(journal: &str, position: u64) -> String {
     let mut name = Vec::new();

@@ -48,14 +48,19 @@ impl Table {
         }))
     }
 
-    /// The table to write to, which is made if there is none.
-    pub(super) async fn ensure(conn: &mut Conn, name: &str, limit: Duration) -> Result<Self> {
+    /// The table to write to, which is made if there is none; and whether it was made.
+    pub(super) async fn ensure(
+        conn: &mut Conn,
+        name: &str,
+        limit: Duration,
+    ) -> Result<(Self, bool)> {
         let failed =
             |failure: Failure| failure.into_error(&format!("looking for the table {name}"));
         let mut table = within(limit, Self::read(conn, name))
             .await
             .map_err(failed)?;
-        if table.is_none() {
+        let is_missing = table.is_none();
+        if is_missing {
             let statement = CREATE.replacen("access_logs", &quoted(name), 1);
             within(limit, conn.query_drop(statement))
                 .await
@@ -70,7 +75,12 @@ impl Table {
         let table =
             table.ok_or_else(|| unusable(format!("the account does not see the table {name}")))?;
         table.check()?;
-        Ok(table)
+        Ok((table, is_missing))
+    }
+
+    /// Whether the table's columns are still these.
+    pub(super) async fn is_as_it_was(&self, conn: &mut Conn) -> mysql_async::Result<bool> {
+        Ok(Self::read(conn, &self.name).await?.as_ref() == Some(self))
     }
 
     fn check(&self) -> Result<()> {

@@ -8,6 +8,7 @@ mod raw;
 mod rig;
 
 mod clock;
+mod database;
 mod descriptor;
 mod directory;
 mod disk;

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use gatelog::command::chaos::books::Books;
 use gatelog::command::chaos::load::{Load, Manner};
-use gatelog::command::chaos::oracle::Verdict;
+use gatelog::command::chaos::oracle::{Id, Verdict};
+use gatelog::command::chaos::payload;
 use gatelog::command::chaos::random::Random;
 use gatelog::command::chaos::read_back::ReadBack;
 use gatelog_testkit::gatelog::{Gatelog, Setup};
+use gatelog_testkit::record::Timestamp;
 use gatelog_testkit::wait;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -32,6 +34,11 @@ impl Rig {
 
     /// A load of these lanes.
     pub(crate) fn with(lanes: &[Manner]) -> Self {
+        Self::paced(lanes, 3000)
+    }
+
+    /// A load of these lanes, with at most so many records a second of them all.
+    pub(crate) fn paced(lanes: &[Manner], rate: u64) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -41,7 +48,7 @@ impl Rig {
         let books = Books::default();
         let load = {
             let _entered = runtime.enter();
-            Load::start(lanes, 3000, &Random::new(1), &address.subscribe(), &books)
+            Load::start(lanes, rate, &Random::new(1), &address.subscribe(), &books)
         };
         Self {
             runtime,
@@ -80,13 +87,37 @@ impl Rig {
         .unwrap();
     }
 
-    /// Ends the load, reads everything back from this one, and tells what was found.
-    pub(crate) fn finish(mut self, gatelog: &Gatelog) -> Verdict {
+    /// Sends a batch of so many records besides the load.
+    pub(crate) fn send(&self, gatelog: &Gatelog, count: u64) {
+        let lane = 1000;
+        let numbers = self.books.open().oracle.issue(lane, count);
+        let mut body = String::new();
+        for number in numbers.clone() {
+            let start = Timestamp::from_millis(1_774_231_801_217);
+            payload::write(Id { lane, number }, start, 0, &mut body);
+            body.push('\n');
+        }
+        assert_eq!(gatelog.ingest(&body).unwrap().0, 200);
+        self.books.open().oracle.acknowledge(lane, numbers);
+    }
+
+    /// Ends the load: the last batches that are to be answered are, by this one.
+    pub(crate) fn end_load(&mut self, gatelog: &Gatelog) {
         self.up(gatelog);
         let load = self.load.take().unwrap();
         self.runtime.block_on(load.finish()).unwrap();
+    }
+
+    /// Reads everything back from this one, for the oracle.
+    pub(crate) fn read_back(&self, gatelog: &Gatelog) {
         let reader = ReadBack::new(address(gatelog), &self.books);
         self.runtime.block_on(reader.read()).unwrap();
+    }
+
+    /// Ends the load, reads everything back from this one, and tells what was found.
+    pub(crate) fn finish(mut self, gatelog: &Gatelog) -> Verdict {
+        self.end_load(gatelog);
+        self.read_back(gatelog);
         let books = self.books.open();
         assert_eq!(books.wrong.count, 0, "{:?}", books.wrong.examples);
         books.oracle.verdict()

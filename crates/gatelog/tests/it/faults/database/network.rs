@@ -1,0 +1,74 @@
+//! The way to the database is closed, silent, slow, or late.
+
+use std::time::Duration;
+
+use gatelog_testkit::mariadb::MariaDb;
+use gatelog_testkit::proxy::{Cut, Mode};
+
+use super::stage::{ROW, Stage};
+
+#[test]
+fn connections_that_are_refused_cost_time_and_no_row() {
+    let stage = Stage::new();
+    stage.by_both_ways(|stage| {
+        stage.proxy.set(Mode::Refuse);
+        let told = stage.told("connecting to collector@tcp(127.0.0.1:");
+        assert!(told.starts_with("mysql is not available: "), "{told}");
+        assert!(!told.contains("first"), "{told}");
+        stage.proxy.set(Mode::Pass);
+    });
+    assert!(stage.finish().is_empty());
+}
+
+#[test]
+fn connections_that_are_taken_and_never_answered_are_given_up() {
+    let stage = Stage::impatient("2s");
+    stage.by_both_ways(|stage| {
+        stage.proxy.set(Mode::Refuse);
+        stage.proxy.set(Mode::Hang);
+        stage.told("no answer within 2s");
+        stage.proxy.set(Mode::Pass);
+    });
+    assert!(stage.finish().is_empty());
+}
+
+#[test]
+fn a_database_that_falls_silent_in_the_middle_of_its_rows_is_given_up() {
+    let stage = Stage::impatient("2s");
+    stage.by_both_ways(|stage| {
+        stage.proxy.cut_at(ROW, Cut::Hang, 1);
+        stage.told("no answer within 2s");
+        stage.proxy.set(Mode::Pass);
+    });
+    assert_eq!(stage.proxy.cuts(), 2);
+    assert!(stage.finish().is_empty());
+}
+
+#[test]
+fn a_late_answer_is_an_answer() {
+    let stage = Stage::new();
+    stage.by_both_ways(|stage| {
+        stage.proxy.set(Mode::Late(Duration::from_millis(100)));
+        stage.wait_for_rows(200);
+        stage.proxy.set(Mode::Pass);
+    });
+    assert!(stage.finish().is_empty());
+}
+
+/// With more than 1 MiB to write, a batch of the usual size takes longer than anybody waits for it.
+#[test]
+fn what_is_slow_still_gets_somewhere() {
+    let stage = Stage::with(MariaDb::start().unwrap(), &[], 1, "2s");
+    for offered in [1, 0] {
+        stage.sql(&format!("SET GLOBAL local_infile = {offered}"));
+        stage.proxy.set(Mode::Refuse);
+        for _ in 0..75 {
+            stage.rig.send(stage.gatelog(), 20);
+        }
+        stage.proxy.set(Mode::Slow(500_000));
+        stage.wait_for_rows(400);
+        stage.proxy.set(Mode::Pass);
+        stage.drained();
+    }
+    assert!(stage.finish().is_empty());
+}

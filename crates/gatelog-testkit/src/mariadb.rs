@@ -242,10 +242,7 @@ impl MariaDb {
         if !output.status.success() {
             bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
         }
-        Ok(String::from_utf8(output.stdout)?
-            .lines()
-            .map(row)
-            .collect())
+        Ok(String::from_utf8(output.stdout)?.lines().map(row).collect())
     }
 
     /// A session of root's, which stays.

@@ -115,8 +115,8 @@ impl Failure {
         match code {
             // Log-in, rights, missing databases, tables and columns, a full disk, a damaged table. What
             // an engine says (1030) is a number and the system's words for it.
-            1021 | 1030 | 1044 | 1045 | 1049 | 1054 | 1114 | 1130 | 1142 | 1143 | 1146 | 1194 | 1195
-            | 1227 | 1251 | 1286 | 1524 | 1698 | 1820 | 1862 | 3118 | 4151 => {
+            1021 | 1030 | 1044 | 1045 | 1049 | 1054 | 1114 | 1130 | 1142 | 1143 | 1146 | 1194
+            | 1195 | 1227 | 1251 | 1286 | 1524 | 1698 | 1820 | 1862 | 3118 | 4151 => {
                 unusable(format!("{doing}: {message} (error {code})"))
             }
             _ if state.starts_with("28") => unusable(format!("{doing}: {message} (error {code})")),

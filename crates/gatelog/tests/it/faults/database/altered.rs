@@ -30,7 +30,9 @@ fn columns_that_come_and_go_and_change_cost_no_row() {
     for (round, alteration) in ALTERATIONS.iter().enumerate() {
         stage.sql(&format!("SET GLOBAL local_infile = {}", round % 2));
         // What does not fit any more is cut, as it is in the rows to come.
-        stage.sql(&format!("SET sql_mode = ''; ALTER TABLE access_logs {alteration}"));
+        stage.sql(&format!(
+            "SET sql_mode = ''; ALTER TABLE access_logs {alteration}"
+        ));
         stage.wait_for_rows(150);
         stage.recovered();
     }
@@ -60,7 +62,7 @@ fn a_column_that_is_added_or_widened_is_written_without_a_restart() {
     );
     let some = |what: &str| {
         let query = format!("SELECT COUNT(*) FROM access_logs WHERE {what}");
-        let found = wait::until(what, Duration::from_secs(60), || {
+        let found = wait::until(what, Duration::from_mins(1), || {
             match stage.value(&query).as_str() {
                 "0" => Err(stage.error()),
                 _ => Ok(()),

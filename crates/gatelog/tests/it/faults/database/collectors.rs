@@ -1,6 +1,9 @@
 //! Several collectors, and collectors that begin anew, on one table.
 
+use std::time::Duration;
+
 use gatelog::command::chaos::load::Manner;
+use gatelog_testkit::gatelog::Gatelog;
 use gatelog_testkit::mariadb::MariaDb;
 use gatelog_testkit::wait;
 use serde_json::Value;
@@ -41,8 +44,8 @@ fn two_collectors_fill_one_table_and_each_knows_where_it_is() {
     assert!(stage.finish().is_empty());
 }
 
-fn drained(gatelog: &gatelog_testkit::gatelog::Gatelog) {
-    let deadline = std::time::Duration::from_secs(60);
+fn drained(gatelog: &Gatelog) {
+    let deadline = Duration::from_mins(1);
     wait::until("the other journal to be stored", deadline, || {
         let (_, body) = gatelog.get("/ready").unwrap();
         let ready: Value = serde_json::from_str(&body).unwrap();

@@ -50,7 +50,9 @@ fn a_deadlock_is_lost_and_the_batch_written_again() {
 #[test]
 fn locks_that_are_not_given_back_are_waited_for_as_long_as_it_takes() {
     let server = MariaDb::start().unwrap();
-    server.sql("SET GLOBAL innodb_lock_wait_timeout = 1").unwrap();
+    server
+        .sql("SET GLOBAL innodb_lock_wait_timeout = 1")
+        .unwrap();
     let stage = Stage::with(server, &LANES, 400, "4s");
     stage.begin();
     stage.by_both_ways(|stage| {

@@ -26,7 +26,10 @@ fn outages(rate: u64, length: Duration) {
             stage.rig.wait_for_batches(20);
         }
         let (now, used) = (peak_mib(stage.gatelog()), disk() - used);
-        println!("{mode:?}: {} MiB of disk, {now} MiB at most, {before} before", used >> 20);
+        println!(
+            "{mode:?}: {} MiB of disk, {now} MiB at most, {before} before",
+            used >> 20
+        );
         assert!(now <= before + MORE_MIB, "{now} MiB, {before} before");
         stage.proxy.set(Mode::Pass);
         stage.recovered();

@@ -89,7 +89,7 @@ fn torment(seed: u64, faults: u64) {
 #[test]
 #[ignore = "long: cargo xtask test faults --long"]
 fn random_faults_by_seed_lose_and_double_nothing() {
-    for seed in 1..=6 {
+    for seed in 1..=4 {
         torment(seed, 40);
     }
 }

@@ -30,13 +30,14 @@ const RATE: u64 = 400;
 
 /// How long a change for the better may take: the longest pause between attempts is 5 s, and the
 /// machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the process may need, whatever happens; without optimisation.
 const PEAK_MIB: u64 = 128;
 
 /// The table as gatelog makes it.
-pub(super) const TABLE: &str = include_str!("../../../../../gatelog-store/src/mysql/access_logs.sql");
+pub(super) const TABLE: &str =
+    include_str!("../../../../../gatelog-store/src/mysql/access_logs.sql");
 
 /// Columns for what the load sends besides, so that whole records can be compared.
 pub(super) const MORE_COLUMNS: &str = "ALTER TABLE access_logs ADD COLUMN first_byte_time BIGINT, \
@@ -123,7 +124,9 @@ impl Stage {
 
     /// Statements as root, in the database.
     pub(super) fn sql(&self, statements: &str) -> Vec<Vec<Option<String>>> {
-        self.server.sql(&format!("USE logs;\n{statements}")).unwrap()
+        self.server
+            .sql(&format!("USE logs;\n{statements}"))
+            .unwrap()
     }
 
     /// The one value that a query gives.
@@ -194,7 +197,10 @@ impl Stage {
     pub(super) fn told(&self, words: &str) -> String {
         let told = wait::until(&format!("{words:?} to be told"), PATIENCE, || {
             let error = self.error();
-            error.clone().filter(|told| told.contains(words)).ok_or(error)
+            error
+                .clone()
+                .filter(|told| told.contains(words))
+                .ok_or(error)
         });
         self.rig.wait_for_batches(3);
         told.unwrap()
@@ -275,7 +281,9 @@ impl Stage {
             }
             for letter in self.letters() {
                 let letter: Value = serde_json::from_str(&letter).unwrap();
-                books.oracle.see(by_id(letter["request_id"].as_str().unwrap()));
+                books
+                    .oracle
+                    .see(by_id(letter["request_id"].as_str().unwrap()));
                 let reason = letter["dead_letter_reason"].as_str().unwrap();
                 *reasons.entry(reason.to_owned()).or_default() += 1;
             }
@@ -291,7 +299,10 @@ impl Stage {
         self.rig.read_back(self.gatelog());
         let verdict = self.verdict();
         let wrong = [&verdict.lost, &verdict.invented, &verdict.damaged];
-        assert!(wrong.iter().all(|finding| finding.count == 0), "{verdict:?}");
+        assert!(
+            wrong.iter().all(|finding| finding.count == 0),
+            "{verdict:?}"
+        );
         verdict
     }
 

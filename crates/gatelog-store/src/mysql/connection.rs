@@ -64,7 +64,9 @@ impl Door {
     /// back its locks. A network that forgets a connection tells neither end, and the next session
     /// has to wait for what that one holds: for 8 h if it is left to the server.
     fn silence_seconds(&self) -> u64 {
-        self.answer_timeout().as_secs() + 1
+        /// What servers have by default.
+        const MOST: u64 = 28_800;
+        (self.answer_timeout().as_secs() + 1).min(MOST)
     }
 
     /// Makes the connection that writes.

@@ -79,11 +79,15 @@ pub(super) async fn find(
     match prepare(conn, journal, limit).await {
         Ok(kept) => Ok(kept),
         // `is_about_rights` holds for no message with a value in it.
-        Err(failure) if failure.is_about_rights() => Ok(Kept::Not(
-            failure
-                .into_error(&format!("keeping positions in {TABLE}"))
-                .to_string(),
-        )),
+        Err(failure) if failure.is_about_rights() => {
+            // The transaction that may be open holds the table.
+            run(conn, limit, b"ROLLBACK").await?;
+            Ok(Kept::Not(
+                failure
+                    .into_error(&format!("keeping positions in {TABLE}"))
+                    .to_string(),
+            ))
+        }
         Err(failure) => Err(failure),
     }
 }

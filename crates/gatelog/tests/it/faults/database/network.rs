@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gatelog_testkit::mariadb::MariaDb;
 use gatelog_testkit::proxy::{Cut, Mode};
+use gatelog_testkit::wait;
 
 use super::stage::{ROW, Stage};
 
@@ -42,6 +43,45 @@ fn a_database_that_falls_silent_in_the_middle_of_its_rows_is_given_up() {
     });
     assert_eq!(stage.proxy.cuts(), 2);
     assert!(stage.finish().is_empty());
+}
+
+#[test]
+fn a_process_that_starts_without_its_database_takes_records_and_stores_them_later() {
+    let mut stage = Stage::impatient("2s");
+    for mode in [Mode::Refuse, Mode::Hang] {
+        stage.proxy.set(Mode::Refuse);
+        stage.proxy.set(mode);
+        for _ in 0..2 {
+            stage.kill_and_start();
+            stage.told("mysql is not available: connecting to");
+        }
+        stage.proxy.set(Mode::Pass);
+        stage.recovered();
+    }
+    assert!(stage.finish().is_empty());
+}
+
+/// A query is given up after 30 s, and its connection with it.
+#[test]
+#[ignore = "long: cargo xtask test faults --long"]
+fn queries_that_the_network_forgot_leave_room_for_others() {
+    let stage = Stage::with(MariaDb::start().unwrap(), &[], 1, "2s");
+    stage.rig.send(stage.gatelog(), 20);
+    stage.drained();
+    // As many as there are connections for queries.
+    let lost = 4;
+    stage.proxy.cut_at("COUNT(*)", Cut::Lose, lost);
+    let gatelog = stage.gatelog();
+    std::thread::scope(|scope| {
+        for _ in 0..lost {
+            scope.spawn(|| gatelog.get("/query?page_size=1").is_ok());
+        }
+    });
+    assert_eq!(stage.proxy.cuts(), lost);
+    let found = wait::until("an answer", Duration::from_secs(20), || {
+        gatelog.query("page_size=1").map_err(|error| error.to_string())
+    });
+    assert_eq!(found.unwrap()["total"], 20);
 }
 
 #[test]

@@ -1,8 +1,12 @@
 //! The database refuses some rows: these are in the dead letter, with the reason, and their
 //! neighbours in the table.
 
+use std::time::Duration;
+
 use gatelog::command::chaos::load::Manner;
 use gatelog_testkit::mariadb::MariaDb;
+use gatelog_testkit::proxy::Cut;
+use gatelog_testkit::wait;
 
 use super::stage::Stage;
 use crate::faults::rig::LANES;
@@ -24,6 +28,28 @@ fn what_a_check_refuses_is_put_aside() {
     let check = "ALTER TABLE access_logs ADD CONSTRAINT no_errors CHECK (response_code < 500)";
     let reasons = refused(check);
     assert_eq!(reasons, ["a CHECK constraint refuses the row (error 4025)"]);
+}
+
+/// What was put aside before a commit is put aside again behind it, unless the commit was done.
+#[test]
+fn what_is_put_aside_is_there_once_though_commits_fail() {
+    let stage = Stage::with(MariaDb::start().unwrap(), &LANES, 400, "4s");
+    stage.sql("ALTER TABLE access_logs ADD CONSTRAINT no_errors CHECK (response_code < 400)");
+    stage.begin();
+    stage.by_both_ways(|stage| {
+        for place in [Cut::Before, Cut::Answer, Cut::Before, Cut::Answer] {
+            let done = stage.proxy.cuts() + 2;
+            stage.proxy.cut_at("COMMIT", place, 2);
+            wait::until("the cuts", Duration::from_secs(30), || {
+                let cuts = stage.proxy.cuts();
+                if cuts == done { Ok(()) } else { Err(cuts) }
+            })
+            .unwrap();
+            stage.wait_for_rows(50);
+        }
+    });
+    let reasons = stage.finish();
+    assert_eq!(reasons.len(), 1, "{reasons:?}");
 }
 
 #[test]

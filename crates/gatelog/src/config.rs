@@ -136,8 +136,8 @@ pub struct Mysql {
     #[schemars(range(min = 1))]
     pub batch_records: u64,
     /// However few records wait, they wait no longer than so many milliseconds for others to be written
-    /// with. From 0 to 60000; default 200.
-    #[schemars(range(max = 60_000))]
+    /// with. From 0 to 10000; default 200.
+    #[schemars(range(max = 10_000))]
     pub batch_delay_ms: u64,
     /// File (PEM) with the certificates of those who may vouch for the server, and nobody else. With it
     /// the connection is encrypted and checked unless the DSN's `tls` says otherwise. Default: the

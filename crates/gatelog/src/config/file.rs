@@ -160,8 +160,8 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
         if mysql.batch_records == 0 {
             return wrong("store.mysql.batch_records", "at least 1".to_owned());
         }
-        if mysql.batch_delay_ms > 60_000 {
-            return wrong("store.mysql.batch_delay_ms", "at most 60000".to_owned());
+        if mysql.batch_delay_ms > 10_000 {
+            return wrong("store.mysql.batch_delay_ms", "at most 10000".to_owned());
         }
     }
     let lake = config.store.lake.is_some() || config.store.mysql.is_none();
@@ -267,7 +267,7 @@ log: { level: debug, format: json }
         assert!(mysql("").starts_with("store.mysql.dsn: missing: it is needed here or in"));
         let batch = |more: &str| mysql(&format!("dsn: \"u@tcp(db)/logs\", {more}"));
         assert!(batch("batch_records: 0").starts_with("store.mysql.batch_records: at least 1"));
-        assert!(batch("batch_delay_ms: 60001").starts_with("store.mysql.batch_delay_ms: at most"));
+        assert!(batch("batch_delay_ms: 10001").starts_with("store.mysql.batch_delay_ms: at most"));
         let named = |more: &str| {
             let text = format!("store: {{mysql: {{dsn: \"u@tcp(db)/logs?tls=own\"{more}}}}}");
             check(&parse(&text).unwrap())

@@ -77,7 +77,7 @@ fn records_are_gathered_by_number_and_by_time() {
         let rows = mariadb.sql("SHOW GLOBAL STATUS LIKE 'Com_commit'").unwrap();
         rows[0][1].as_deref().unwrap().parse::<u64>().unwrap()
     };
-    let by_number = gathering("50", "60000");
+    let by_number = gathering("50", "10000");
     let before = commits();
     for number in 0..50 {
         by_number.ingest(lines(number..number + 1)).unwrap();

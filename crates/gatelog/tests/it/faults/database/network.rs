@@ -79,7 +79,9 @@ fn queries_that_the_network_forgot_leave_room_for_others() {
     });
     assert_eq!(stage.proxy.cuts(), lost);
     let found = wait::until("an answer", Duration::from_secs(20), || {
-        gatelog.query("page_size=1").map_err(|error| error.to_string())
+        gatelog
+            .query("page_size=1")
+            .map_err(|error| error.to_string())
     });
     assert_eq!(found.unwrap()["total"], 20);
 }

@@ -260,12 +260,12 @@ fn pump(shared: &Shared, mut from: TcpStream, mut to: TcpStream, way: Way, fate:
 /// Writes as the mode says, which may change before all is written.
 fn forward(shared: &Shared, to: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
     /// How often a slow connection carries something.
-    const TURN: Duration = Duration::from_millis(50);
+    const TURN: Duration = Duration::from_millis(20);
     let mut rest = bytes;
     while !rest.is_empty() {
         let mode = shared.passage().mode;
         let (size, pause) = match mode {
-            Mode::Slow(rate) => (usize::try_from(rate / 20).unwrap_or(1).max(1), TURN),
+            Mode::Slow(rate) => (usize::try_from(rate / 50).unwrap_or(1).max(1), TURN),
             Mode::Late(pause) => (rest.len(), pause),
             _ => (rest.len(), Duration::ZERO),
         };

@@ -327,6 +327,7 @@ impl Writer {
     /// Writes the next frames; false when there are none.
     async fn write_chunk(&mut self) -> Result<bool, String> {
         self.gather().await;
+        let begin = self.reader.position();
         let read = self.reader.read(self.chunk_bytes);
         let (end, decoded) = match read.map_err(|error| error.to_string())? {
             Read::Nothing => return Ok(false),
@@ -351,7 +352,7 @@ impl Writer {
         self.health.busy(false);
         self.chunk_bytes = match written {
             Ok(()) => (self.chunk_bytes + self.chunk_bytes / 8).min(self.gathering.bytes),
-            Err(_) => (self.chunk_bytes / 2).max(LEAST_CHUNK_BYTES),
+            Err(_) => half_of(end.get().saturating_sub(begin.get())),
         };
         written.map_err(|error| error.to_string())?;
         let letters = letters.kept();
@@ -394,4 +395,10 @@ impl Writer {
         }
         self.refused = refused;
     }
+}
+
+/// How much is written at once when so many bytes could not be.
+fn half_of(bytes: u64) -> usize {
+    let half = usize::try_from(bytes / 2).unwrap_or(usize::MAX);
+    half.max(LEAST_CHUNK_BYTES)
 }

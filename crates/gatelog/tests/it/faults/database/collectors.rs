@@ -9,7 +9,7 @@ use gatelog_testkit::wait;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::stage::{PASSWORD, Stage, dsn};
+use super::stage::{PASSWORD, RATE, Stage, dsn};
 use crate::faults::rig::start;
 use crate::service::setup;
 
@@ -18,7 +18,7 @@ const LANES: [Manner; 3] = [Manner::Plain; 3];
 
 #[test]
 fn two_collectors_fill_one_table_and_each_knows_where_it_is() {
-    let mut stage = Stage::with(MariaDb::start().unwrap(), &LANES, 400, "4s");
+    let mut stage = Stage::with(MariaDb::start().unwrap(), &LANES, RATE, "4s");
     stage.begin();
     let dir = TempDir::new().unwrap();
     let dsn = dsn(&stage.server, &stage.proxy, PASSWORD, "4s");
@@ -61,7 +61,7 @@ fn drained(gatelog: &Gatelog) {
 
 #[test]
 fn a_new_data_directory_begins_anew_and_an_old_one_goes_on() {
-    let mut stage = Stage::with(MariaDb::start().unwrap(), &LANES, 400, "4s");
+    let mut stage = Stage::with(MariaDb::start().unwrap(), &LANES, RATE, "4s");
     stage.begin();
     let old = stage.setup.clone();
     let dir = TempDir::new().unwrap();

@@ -18,7 +18,7 @@ fn victims(stage: &Stage, all: bool) -> Vec<String> {
 fn connections_and_statements_that_are_killed_take_nothing_with_them() {
     let stage = Stage::new();
     stage.by_both_ways(|stage| {
-        for round in 0..12 {
+        for round in 0..8 {
             let how = if round % 3 == 0 { "KILL QUERY" } else { "KILL" };
             for victim in victims(stage, round % 4 == 0) {
                 // It may have ended by itself.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use gatelog_testkit::mariadb::MariaDb;
 use gatelog_testkit::wait;
 
-use super::stage::Stage;
+use super::stage::{RATE, Stage};
 use crate::faults::rig::LANES;
 
 /// Waits until gatelog runs a statement like this.
@@ -53,7 +53,7 @@ fn locks_that_are_not_given_back_are_waited_for_as_long_as_it_takes() {
     server
         .sql("SET GLOBAL innodb_lock_wait_timeout = 1")
         .unwrap();
-    let stage = Stage::with(server, &LANES, 400, "4s");
+    let stage = Stage::with(server, &LANES, RATE, "4s");
     stage.begin();
     stage.by_both_ways(|stage| {
         let mut other = stage.server.session().unwrap();

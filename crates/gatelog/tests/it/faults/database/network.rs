@@ -90,7 +90,7 @@ fn queries_that_the_network_forgot_leave_room_for_others() {
 fn a_late_answer_is_an_answer() {
     let stage = Stage::new();
     stage.by_both_ways(|stage| {
-        stage.proxy.set(Mode::Late(Duration::from_millis(100)));
+        stage.proxy.set(Mode::Late(Duration::from_millis(50)));
         stage.wait_for_rows(200);
         stage.proxy.set(Mode::Pass);
     });
@@ -100,7 +100,7 @@ fn a_late_answer_is_an_answer() {
 /// With more than 1 MiB to write, a batch of the usual size takes longer than anybody waits for it.
 #[test]
 fn what_is_slow_still_gets_somewhere() {
-    let stage = Stage::with(MariaDb::start().unwrap(), &[], 1, "2s");
+    let stage = Stage::with(MariaDb::start().unwrap(), &[], 1, "1s");
     for offered in [1, 0] {
         stage.sql(&format!("SET GLOBAL local_infile = {offered}"));
         stage.proxy.set(Mode::Refuse);

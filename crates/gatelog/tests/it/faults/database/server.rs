@@ -8,7 +8,7 @@ use gatelog_testkit::mariadb::MariaDb;
 use gatelog_testkit::proxy::Mode;
 use tempfile::TempDir;
 
-use super::stage::{MORE_COLUMNS, PASSWORD, Stage, TABLE, USER};
+use super::stage::{MORE_COLUMNS, PASSWORD, RATE, Stage, TABLE, USER};
 use crate::faults::disk::may_mount;
 use crate::faults::rig::LANES;
 
@@ -76,10 +76,11 @@ fn a_database_without_room_is_waited_for() {
         "mount -t tmpfs -o size={DISK_MIB}m tmpfs {path} && chmod 777 {path} && exec \"$0\" \"$@\""
     );
     let server = MariaDb::start_wrapped(&["unshare", "-rm", "/bin/sh", "-c", &script]);
-    let stage = Stage::with(server.unwrap(), &LANES, 400, "4s");
+    let stage = Stage::with(server.unwrap(), &LANES, RATE, "4s");
     stage.sql(&format!(
         "DROP TABLE access_logs; {TABLE} DATA DIRECTORY = '{path}'; {MORE_COLUMNS}"
     ));
+    stage.reconnect();
     stage.begin();
     // The file system is the server's own, and reached through it.
     let filler = format!("/proc/{}/root{path}/filler", stage.server.pid().unwrap());

@@ -26,7 +26,7 @@ pub(super) const PASSWORD: &str = "first";
 pub(super) const ROW: &str = "/v1/chat/completions";
 
 /// Records a second.
-const RATE: u64 = 400;
+pub(super) const RATE: u64 = 250;
 
 /// How long a change for the better may take: the longest pause between attempts is 5 s, and the
 /// machine may be busy.
@@ -84,7 +84,9 @@ impl Stage {
         let proxy = Proxy::start(server.port()).unwrap();
         let dir = TempDir::new().unwrap();
         let dsn = dsn(&server, &proxy, PASSWORD, limit);
-        let setup = setup(&dir).variable("MYSQL_DSN", dsn);
+        let setup = setup(&dir)
+            .variable("MYSQL_DSN", dsn)
+            .variable("GATELOG_STORE__MYSQL__BATCH_DELAY_MS", "20");
         let gatelog = Some(start(&setup));
         Self {
             server,

@@ -139,6 +139,8 @@ fn a_person_at_the_terminal_is_asked() {
         let line = format!("{} mysql upgrade", env!("CARGO_BIN_EXE_gatelog"));
         let mut script = Command::new("script")
             .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
             .env("MYSQL_DSN", &dsn)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -50,5 +50,5 @@ fn an_outage_under_load_costs_disk_and_no_memory_and_no_row() {
 #[test]
 #[ignore = "long: cargo xtask test faults --long"]
 fn a_long_outage_under_load_costs_disk_and_no_memory_and_no_row() {
-    outages(4000, Duration::from_mins(3));
+    outages(1500, Duration::from_mins(2));
 }

@@ -32,6 +32,9 @@ pub(super) const RATE: u64 = 250;
 /// machine may be busy.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// How long the backlog of a long outage may take.
+const DRAIN: Duration = Duration::from_mins(10);
+
 /// What the process may need, whatever happens; without optimisation.
 const PEAK_MIB: u64 = 128;
 
@@ -310,7 +313,7 @@ impl Stage {
 
     /// Waits until nothing waits for the store.
     pub(super) fn drained(&self) {
-        wait::until("the journal to be stored", PATIENCE, || {
+        wait::until("the journal to be stored", DRAIN, || {
             let (_, ready) = self.ready();
             let store = &ready["stores"][0];
             if store["lag_records"] == 0 && store["ok"] == true {

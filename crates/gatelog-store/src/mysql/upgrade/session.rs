@@ -160,8 +160,11 @@ impl Upgrade {
             return Ok(());
         };
         let failure = Failure::Driver(error);
-        // Whatever quotes a value is told in our words.
-        if let Some(what) = failure.row_refused(self.columns.iter().map(String::as_str)) {
+        // Whatever quotes a value is told in our words; of a row's size the server says more, and no value.
+        let is_about_size = matches!(failure.server().map(|error| error.code), Some(1118 | 1713));
+        if !is_about_size
+            && let Some(what) = failure.row_refused(self.columns.iter().map(String::as_str))
+        {
             return Err(Refused::Failed(what));
         }
         let Some(ServerError { code, message, .. }) = failure.server() else {

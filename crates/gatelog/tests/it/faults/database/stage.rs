@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const DRAIN: Duration = Duration::from_mins(10);
 
 /// What the process may need, whatever happens; without optimisation.
-const PEAK_MIB: u64 = 128;
+pub(super) const PEAK_MIB: u64 = 128;
 
 /// The table as gatelog makes it.
 pub(super) const TABLE: &str =

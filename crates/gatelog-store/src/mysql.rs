@@ -98,6 +98,8 @@ struct Writer {
     journal: String,
     inserter: Inserter,
     rows: Rows,
+    /// Where the position stands in the database, if it is kept there.
+    position: Option<u64>,
     /// When the tables were looked at.
     looked: Instant,
 }
@@ -129,7 +131,7 @@ impl MysqlStore {
     async fn connect(&self, journal: &str) -> Result<Option<u64>> {
         let mut place = self.writer.lock().await;
         *place = None;
-        let mut conn = self.door.connect().await?;
+        let mut conn = self.door.connect(self.gathering.delay).await?;
         let limit = self.door.answer_timeout();
         let settings = "SELECT VERSION(), @@max_allowed_packet, @@local_infile";
         let settings = rows(&mut conn, settings, ());
@@ -150,7 +152,7 @@ impl MysqlStore {
         let position = self.settle(journal, kept, is_new);
         if let Some(position) = position.filter(|_| self.exactly_once() && position != stored) {
             // The process that follows has only what is stored.
-            let statement = position::statement(journal, position);
+            let statement = position::put(journal, position);
             run(&mut conn, limit, statement.as_bytes())
                 .await
                 .map_err(|failure| failure.into_error("storing the journal's position"))?;
@@ -173,6 +175,7 @@ impl MysqlStore {
             journal: journal.to_owned(),
             inserter,
             rows: Rows::default(),
+            position,
             looked: Instant::now(),
         });
         Ok(position)
@@ -239,7 +242,7 @@ impl MysqlStore {
         let mut place = self.writer.lock().await;
         let mut writer = place.take().ok_or_else(|| unavailable("it is not open"))?;
         if self.exactly_once() {
-            let statement = position::statement(journal, position);
+            let statement = position::put(journal, position);
             let limit = self.door.answer_timeout();
             run(&mut writer.conn, limit, statement.as_bytes())
                 .await
@@ -248,6 +251,7 @@ impl MysqlStore {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         *known = Some((journal.to_owned(), position));
         drop(known);
+        writer.position = Some(position);
         self.committed.store(position, Ordering::Relaxed);
         *place = Some(writer);
         Ok(())
@@ -266,18 +270,11 @@ impl MysqlStore {
             records,
             now: now(),
         };
-        let position = self
-            .exactly_once()
-            .then(|| position::statement(&writer.journal, end));
+        let moves = self.exactly_once() && writer.position != Some(end);
+        let step = moves.then(|| position::step(&writer.journal, writer.position, end));
         writer
             .inserter
-            .transaction(
-                &mut writer.conn,
-                &batch,
-                &mut writer.rows,
-                letters,
-                position,
-            )
+            .transaction(&mut writer.conn, &batch, &mut writer.rows, letters, step)
             .await
             .map_err(|not_stored| match not_stored {
                 NotStored::Failure(failure) => failure.into_error("storing records"),
@@ -286,6 +283,7 @@ impl MysqlStore {
                     source,
                 },
             })?;
+        writer.position = Some(end);
         self.note(&writer, end);
         *place = Some(writer);
         Ok(())
@@ -313,12 +311,17 @@ impl MysqlStore {
             conn,
             table,
             journal,
+            position,
             ..
         } = writer;
         let limit = self.door.answer_timeout();
         let same = within(limit, table.is_as_it_was(conn)).await?;
         let (_, kept) = self.find(conn, journal).await?;
-        if same && kept.is_with_the_rows() == self.exactly_once() {
+        let is_where_it_was = match kept {
+            Kept::WithTheRows(found) => self.exactly_once() && found == *position,
+            Kept::Not(_) => !self.exactly_once(),
+        };
+        if same && is_where_it_was {
             Ok(())
         } else {
             Err(Failure::Altered)

@@ -1,8 +1,8 @@
 //! Connections: how they are made, and how long anything on them may take.
 //!
 //! **Invariants.** Whatever the server's configuration, a session has UTC as its time zone, utf8mb4
-//! as its character set, and backslashes escape in its string literals. Nothing on the network is
-//! awaited without a limit.
+//! as its character set, statements outside of a transaction are committed, and backslashes escape in
+//! its string literals. Nothing on the network is awaited without a limit.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +22,7 @@ use crate::Result;
 
 /// A session's settings. Strict, so that a value which does not fit is an error and not another
 /// value; without `NO_BACKSLASH_ESCAPES`, as literals are escaped for that.
-const SESSION: &str = "SET NAMES utf8mb4, time_zone = '+00:00', \
+const SESSION: &str = "SET NAMES utf8mb4, time_zone = '+00:00', autocommit = 1, \
     sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'";
 
 /// How long a query may run before the server itself ends it. Read by MariaDB and by MySQL, each
@@ -60,18 +60,19 @@ impl Door {
         server.min(self.dsn.max_packet_bytes.unwrap_or(usize::MAX))
     }
 
-    /// After how many seconds without a statement the server ends the session that writes, and gives
-    /// back its locks. A network that forgets a connection tells neither end, and the next session
-    /// has to wait for what that one holds: for 8 h if it is left to the server.
-    fn silence_seconds(&self) -> u64 {
+    /// After how many seconds without a statement the server ends a session, and gives back its locks,
+    /// if it may be `idle` for so long. A network that forgets a connection tells neither end, and the
+    /// next session has to wait for what that one holds: for 8 h if it is left to the server.
+    fn silence_seconds(&self, idle: Duration) -> u64 {
         /// What servers have by default.
         const MOST: u64 = 28_800;
-        (self.answer_timeout().as_secs() + 1).min(MOST)
+        let longest = self.answer_timeout().max(idle);
+        (longest.as_secs() + 2).min(MOST)
     }
 
-    /// Makes the connection that writes.
-    pub(super) async fn connect(&self) -> Result<Conn> {
-        let session = format!("{SESSION}, wait_timeout = {}", self.silence_seconds());
+    /// Makes a connection that writes, at the latest `idle` after its last statement.
+    pub(super) async fn connect(&self, idle: Duration) -> Result<Conn> {
+        let session = format!("{SESSION}, wait_timeout = {}", self.silence_seconds(idle));
         loop {
             let connecting = Conn::new(self.opts(session.clone()));
             match within(self.dsn.connect_timeout, connecting).await {

@@ -197,14 +197,15 @@ impl Inserter {
         }
     }
 
-    /// Stores the rows, puts those that were refused aside, and runs `last` before the commit.
+    /// Stores the rows, puts those that were refused aside, and moves the position by
+    /// `step`, a statement that changes one row, before the commit.
     pub(super) async fn transaction(
         &mut self,
         conn: &mut Conn,
         batch: &Batch<'_>,
         rows: &mut Rows,
         letters: &dyn Letters,
-        last: Option<String>,
+        step: Option<String>,
     ) -> Result<(), NotStored> {
         run(conn, self.limit, b"START TRANSACTION").await?;
         let refused = if self.load(conn, batch, rows).await? {
@@ -218,8 +219,11 @@ impl Inserter {
             letters.keep(&refused).map_err(NotStored::Letters)?;
             gatelog_failpoint::pass("store.letter_written");
         }
-        if let Some(last) = last {
-            run(conn, self.limit, last.as_bytes()).await?;
+        if let Some(step) = step {
+            run(conn, self.limit, step.as_bytes()).await?;
+            if conn.affected_rows() != 1 {
+                return Err(Failure::Altered.into());
+            }
         }
         gatelog_failpoint::pass("store.before_commit");
         run(conn, self.limit, b"COMMIT").await?;

@@ -4,7 +4,8 @@
 //! is written in the transaction of the records that it stands behind.
 //!
 //! **Invariants.** A commit whose answer was lost is never overlooked: the position is read with a
-//! lock, so a transaction that is still to be committed is waited for.
+//! lock, so a transaction that is still to be committed is waited for. A position that is not where it
+//! was left (lost, restored, or another server's behind one name) is never written over.
 
 use std::time::Duration;
 
@@ -34,11 +35,6 @@ pub(super) enum Kept {
 }
 
 impl Kept {
-    /// Whether they can.
-    pub(super) fn is_with_the_rows(&self) -> bool {
-        matches!(self, Self::WithTheRows(_))
-    }
-
     /// Where the journal stands, if that is stored.
     pub(super) fn position(&self) -> Option<u64> {
         match self {
@@ -48,15 +44,34 @@ impl Kept {
     }
 }
 
-/// The statement that moves the position.
-pub(super) fn statement(journal: &str, position: u64) -> String {
-    let mut name = Vec::new();
-    Out::literals(&mut name).text(journal);
+/// The statement that puts the position wherever it was before.
+pub(super) fn put(journal: &str, position: u64) -> String {
     format!(
         "INSERT INTO {TABLE} (journal, lane, `position`) VALUES ({}, 0, {position}) \
          ON DUPLICATE KEY UPDATE `position` = {position}",
-        String::from_utf8_lossy(&name)
+        literal(journal)
     )
+}
+
+/// The statement that moves the position on from where it is known to be. It changes one row, or
+/// somebody else has moved it, or it is lost.
+pub(super) fn step(journal: &str, from: Option<u64>, to: u64) -> String {
+    let journal = literal(journal);
+    match from {
+        Some(from) => format!(
+            "UPDATE {TABLE} SET `position` = {to} \
+             WHERE journal = {journal} AND lane = 0 AND `position` = {from}"
+        ),
+        None => {
+            format!("INSERT INTO {TABLE} (journal, lane, `position`) VALUES ({journal}, 0, {to})")
+        }
+    }
+}
+
+fn literal(text: &str) -> String {
+    let mut literal = Vec::new();
+    Out::literals(&mut literal).text(text);
+    String::from_utf8_lossy(&literal).into_owned()
 }
 
 /// Finds out where the journal stands, and makes the table where it is missing. `records` is the
@@ -113,12 +128,7 @@ async fn prepare(conn: &mut Conn, journal: &str, limit: Duration) -> Result<Kept
     let found: Vec<(u64,)> = within(limit, rows(conn, &select, (journal,))).await?;
     let position = found.first().map(|(position,)| *position);
     // Whether it may be written shows now, and leaves no trace.
-    run(
-        conn,
-        limit,
-        statement(journal, position.unwrap_or(0)).as_bytes(),
-    )
-    .await?;
+    run(conn, limit, put(journal, position.unwrap_or(0)).as_bytes()).await?;
     run(conn, limit, b"ROLLBACK").await?;
     Ok(Kept::WithTheRows(position))
 }

@@ -140,7 +140,7 @@ impl Retention {
         if cutoff_seconds <= 0 {
             return Ok(None);
         }
-        let mut conn = self.door.connect().await?;
+        let mut conn = self.door.connect(Duration::ZERO).await?;
         let limit = self.door.answer_timeout();
         let looked = self.look(&mut conn, limit).await;
         let doing = format!("looking at the table {}", self.table_name);

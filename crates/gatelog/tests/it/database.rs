@@ -93,6 +93,25 @@ fn records_are_gathered_by_number_and_by_time() {
     by_time.wait_for_rows("", 55).unwrap();
 }
 
+/// The server ends sessions that are silent for much longer than an answer may take.
+#[test]
+fn records_may_be_gathered_for_longer_than_an_answer_takes() {
+    let (dir, mariadb) = (TempDir::new().unwrap(), MariaDb::shared().unwrap());
+    let dsn = mariadb.database("slowly").unwrap() + "&readTimeout=1s&writeTimeout=1s";
+    let gatelog = setup(&dir)
+        .variable("MYSQL_DSN", dsn)
+        .variable("GATELOG_STORE__MYSQL__BATCH_DELAY_MS", "4000")
+        .start()
+        .unwrap();
+    for number in 0..2 {
+        gatelog.ingest(lines(number..number + 1)).unwrap();
+        gatelog.wait_for_rows("", number + 1).unwrap();
+    }
+    let (_, metrics) = gatelog.get("/metrics").unwrap();
+    let errors = "gatelog_store_errors_total{store=\"mysql\"} 0";
+    assert!(metrics.contains(errors), "{metrics}");
+}
+
 #[test]
 fn values_that_are_cut_to_fit_are_counted_by_column() {
     let (dir, mariadb) = (TempDir::new().unwrap(), MariaDb::shared().unwrap());

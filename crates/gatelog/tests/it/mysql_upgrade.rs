@@ -133,7 +133,8 @@ fn without_copies_the_table_is_never_locked_for_writers() {
 /// At a terminal, which `script` makes.
 #[test]
 fn a_person_at_the_terminal_is_asked() {
-    let dsn = make("terminal", TABLES[0].1);
+    // The server ends sessions that are silent for long; a person may be.
+    let dsn = make("terminal", TABLES[0].1) + "&readTimeout=1s&writeTimeout=1s";
     let before = definition("terminal");
     for (answer, is_applied) in [("\n", false), ("n\n", false), ("y\n", true)] {
         let line = format!("{} mysql upgrade", env!("CARGO_BIN_EXE_gatelog"));
@@ -147,6 +148,9 @@ fn a_person_at_the_terminal_is_asked() {
             .spawn()
             .unwrap();
         let mut input = script.stdin.take().unwrap();
+        if is_applied {
+            std::thread::sleep(std::time::Duration::from_secs(4));
+        }
         input.write_all(answer.as_bytes()).unwrap();
         let output = script.wait_with_output().unwrap();
         drop(input);

@@ -27,6 +27,9 @@ const SHORT_WAIT: Duration = Duration::from_secs(10);
 /// For one that has worked for long when it has to wait: queries of a dashboard take a while.
 const LONG_WAIT: Duration = Duration::from_mins(1);
 
+/// How long a person may take to answer.
+const A_PERSON_THINKS: Duration = Duration::from_hours(7);
+
 /// Nothing ends an alteration half way; names are quoted as `found` reads them.
 const SESSION: &str = "SET sql_quote_show_create = 1 /*M!100101 , max_statement_time = 0 */";
 
@@ -86,7 +89,7 @@ impl Upgrade {
         let place = dsn.to_string();
         let limit = dsn.answer_timeout();
         let door = Door::new(dsn);
-        let mut conn = door.connect().await?;
+        let mut conn = door.connect(A_PERSON_THINKS).await?;
         let looking = format!("looking at the table {table}");
         let looked = within(limit, look(&mut conn, table)).await;
         let looked = looked.map_err(|failure| failure.into_error(&looking))?;

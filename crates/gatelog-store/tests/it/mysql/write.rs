@@ -88,6 +88,56 @@ fn each_journal_finds_its_own_position_again() {
 }
 
 /// A connection that the test itself holds a transaction on.
+/// Lost, or set back as by a server that was behind: in both cases without a word on the connection.
+#[test]
+fn a_position_that_is_not_where_it_was_is_not_written_over() {
+    // The server's own settings must not matter.
+    server().sql("SET GLOBAL autocommit = 0").unwrap();
+    let dsn = server().database("moved").unwrap();
+    let store = store(&dsn);
+    let runtime = runtime();
+    let take = |from: usize, end: u64| {
+        let records = &standard_records(end)[from..];
+        runtime.block_on(store.take(records, end))
+    };
+    let open = || runtime.block_on(store.open(JOURNAL)).unwrap();
+    open();
+    take(0, 100).unwrap();
+    for (harm, found) in [
+        ("DELETE FROM moved.gatelog_position; COMMIT", Some(100)),
+        (
+            "UPDATE moved.gatelog_position SET position = 70; COMMIT",
+            Some(70),
+        ),
+    ] {
+        server().sql(harm).unwrap();
+        let refused = take(100, 110).unwrap_err();
+        assert!(matches!(refused, Error::Unavailable { .. }), "{refused}");
+        assert_eq!(count("moved"), 100, "{harm}");
+        assert_eq!(open(), found, "{harm}");
+        // A process that begins anew finds the same.
+        let anew = super::store(&dsn);
+        assert_eq!(block_on(anew.open(JOURNAL)).unwrap(), found, "{harm}");
+    }
+    take(100, 110).unwrap();
+    assert_eq!(count("moved"), 110);
+    // Looked at while nothing is written, too.
+    server()
+        .sql("DELETE FROM moved.gatelog_position; COMMIT")
+        .unwrap();
+    wait::until("it to be noticed", Duration::from_secs(20), || {
+        let looked = runtime.block_on(store.flush(false));
+        looked.is_err().then_some(()).ok_or("not yet")
+    })
+    .unwrap();
+    assert_eq!(open(), Some(110));
+    assert_eq!(
+        block_on(super::store(&dsn).open(JOURNAL)).unwrap(),
+        Some(110)
+    );
+    server().sql("SET GLOBAL autocommit = DEFAULT").unwrap();
+}
+
 async fn connection(dsn: &str) -> Conn {
     let database = dsn.rsplit_once('/').unwrap().1.split_once('?').unwrap().0;
     let opts = mysql_async::OptsBuilder::default()
@@ -150,7 +200,7 @@ fn a_connection_that_dies_before_the_commit_leaves_neither_rows_nor_position() {
     // The position's row is locked, so the transaction waits between its rows and its commit.
     let lock = "START TRANSACTION; SELECT * FROM gatelog_position FOR UPDATE";
     let (locks, conn, writer) = write_while(&dsn, standard_records(5), 80, lock);
-    let id = running("killed", "INSERT INTO gatelog_position");
+    let id = running("killed", "UPDATE gatelog_position");
     server().sql(&format!("KILL {id}")).unwrap();
     match writer.join().unwrap() {
         Err(Error::Unavailable { .. }) => {}

@@ -34,7 +34,7 @@ fn a_deadlock_is_lost_and_the_batch_written_again() {
                  SELECT * FROM gatelog_position FOR UPDATE",
             )
             .unwrap();
-        running(stage, "INSERT INTO gatelog_position%");
+        running(stage, "UPDATE gatelog_position%");
         // The rows that gatelog has written and not yet committed.
         let last = "SELECT id FROM access_logs ORDER BY id DESC LIMIT 1 FOR UPDATE";
         other.run(last).unwrap();

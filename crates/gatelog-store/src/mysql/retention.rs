@@ -9,6 +9,9 @@
 //! inserted. Only a table that has neither (the later forms) is judged by `start_time`, and a row for
 //! which they are NULL. A row without any of these has no age and is kept.
 //!
+//! **Clocks.** A clock that runs ahead makes everything old. The earlier of this host's time and the
+//! server's counts, and with more than [`CLOCKS_APART`] between them nothing is deleted.
+//!
 //! **Order.** Where the time has an index, by that. Else by `id`, as rows come in: a pass ends with
 //! the first [`BATCH_ROWS`] rows of which none is too old.
 //!
@@ -46,6 +49,9 @@ const LOCK_WAITS: &str = "SET SESSION innodb_lock_wait_timeout = 1, lock_wait_ti
 
 /// Rows that are looked at and stay are not locked, nor is the room between rows.
 const READ_COMMITTED: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+
+/// How far this host's clock and the server's may be apart.
+const CLOCKS_APART: Duration = Duration::from_mins(1);
 
 /// What a server answers whose binary log has statements and cannot have rows.
 const NEEDS_ROW_LOG: u16 = 1665;
@@ -112,7 +118,7 @@ impl Retention {
     ///
     /// # Errors
     /// [`Error::Unavailable`]: call again later. [`Error::Unusable`]: the operator has to act, by a
-    /// grant of DELETE for one.
+    /// grant of DELETE for one, or by setting a clock right.
     pub async fn step(&mut self, now: Timestamp) -> crate::Result<Step> {
         // Taken out, so that a step which fails or is given up ends the pass.
         let begun = match self.pass.take() {
@@ -136,12 +142,17 @@ impl Retention {
     async fn begin(&self, now: Timestamp) -> crate::Result<Option<Pass>> {
         let age = i64::try_from(self.age.as_secs()).unwrap_or(i64::MAX);
         // Whole seconds: so coarse may the column be that a time was cut to.
-        let cutoff_seconds = (now.micros() / 1_000_000).saturating_sub(age);
-        if cutoff_seconds <= 0 {
+        let here_seconds = now.micros() / 1_000_000;
+        if here_seconds <= age {
             return Ok(None);
         }
         let mut conn = self.door.connect(Duration::ZERO).await?;
         let limit = self.door.answer_timeout();
+        let server_seconds = server_seconds(&mut conn, limit)
+            .await
+            .map_err(|failure| failure.into_error("asking the server for its time"))?;
+        check_clocks(here_seconds, server_seconds)?;
+        let cutoff_seconds = here_seconds.min(server_seconds).saturating_sub(age);
         let looked = self.look(&mut conn, limit).await;
         let doing = format!("looking at the table {}", self.table_name);
         let looked = looked.map_err(|failure| failure.into_error(&doing))?;
@@ -183,6 +194,31 @@ impl Retention {
         let indexed = indexed.into_iter().map(|(name,)| name).collect();
         Ok(Some((table, indexed)))
     }
+}
+
+/// The server's time in seconds since 1970, whatever its time zone.
+async fn server_seconds(conn: &mut Conn, limit: Duration) -> Result<i64, Failure> {
+    let seconds = rows(conn, "SELECT CAST(UNIX_TIMESTAMP() AS SIGNED)", ());
+    let seconds: Vec<(i64,)> = within(limit, seconds).await?;
+    // A query without a table has a row; without one nothing is old.
+    Ok(seconds.first().map_or(0, |(seconds,)| *seconds))
+}
+
+/// Refuses to judge by clocks of which one has to be wrong: what it takes for old would be gone.
+fn check_clocks(here_seconds: i64, server_seconds: i64) -> crate::Result<()> {
+    let apart_seconds = here_seconds.abs_diff(server_seconds);
+    if apart_seconds <= CLOCKS_APART.as_secs() {
+        return Ok(());
+    }
+    let side = if here_seconds > server_seconds {
+        "ahead of"
+    } else {
+        "behind"
+    };
+    Err(unusable(format!(
+        "the clock of this host is {apart_seconds} s {side} the server's, and none of them can be \
+         trusted with the age of rows; set them right"
+    )))
 }
 
 fn no_clock(table: &str) -> Error {

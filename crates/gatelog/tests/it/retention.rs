@@ -136,6 +136,39 @@ fn an_account_that_may_not_delete_is_told_and_records_go_on() {
     .unwrap();
 }
 
+/// To this account the server says that it is 40 days ago: as if this host's clock ran ahead.
+#[test]
+fn a_clock_that_runs_ahead_is_told_and_nothing_is_deleted() {
+    let dir = TempDir::new().unwrap();
+    let (mariadb, _) = filled("retention_ahead");
+    mariadb
+        .sql(
+            "SET GLOBAL init_connect = 'SET SESSION timestamp =
+               IF(USER() LIKE \"ahead%\", UNIX_TIMESTAMP() - 40 * 86400, 0)';
+             CREATE OR REPLACE USER ahead@'%' IDENTIFIED BY 'a';
+             GRANT ALL ON retention_ahead.* TO ahead@'%'",
+        )
+        .unwrap();
+    let gatelog = setup(&dir)
+        .config(CONFIG)
+        .variable("MYSQL_DSN", mariadb.dsn_of("ahead", "a", "retention_ahead"))
+        .start()
+        .unwrap();
+    let told = wait::until("the warning", DEADLINE, || match warnings(&gatelog) {
+        (200, told) if told.len() == 1 => Ok(told),
+        other => Err(other),
+    });
+    let told = told.unwrap();
+    assert!(
+        told[0].starts_with("old rows are not deleted: ")
+            && told[0].contains("s ahead of the server's"),
+        "{told:?}"
+    );
+    wait_for_count(mariadb, "retention_ahead", "1 = 1", 2500);
+    mariadb.sql("SET GLOBAL init_connect = ''").unwrap();
+    wait_for_count(mariadb, "retention_ahead", "1 = 1", 0);
+}
+
 /// Neither a statement that waits nor a server that says nothing keeps the process from ending.
 #[test]
 fn the_end_does_not_wait_for_it() {

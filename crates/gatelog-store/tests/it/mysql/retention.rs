@@ -23,11 +23,26 @@ fn retention(dsn: &str) -> Retention {
     Retention::new(dsn, DEFAULT_TABLE, AGE)
 }
 
+/// The DSN of an account to whose sessions the server says that it is [`NOW`], as it does for each whose
+/// name begins with `june`. It has these rights in the database.
+fn june(name: &str, rights: &str, database: &str) -> String {
+    let now = NOW.micros() / 1_000_000;
+    server()
+        .sql(&format!(
+            "SET GLOBAL init_connect =
+               'SET SESSION timestamp = IF(USER() LIKE \"june%\", {now}, 0)';
+             CREATE USER IF NOT EXISTS {name}@'%' IDENTIFIED BY 'j';
+             GRANT {rights} ON {database}.* TO {name}@'%'"
+        ))
+        .unwrap();
+    server().dsn_of(name, "j", database)
+}
+
 /// A database with this table in it; its DSN.
 fn table_of(database: &str, schema: &str) -> String {
-    let dsn = server().database(database).unwrap();
+    server().database(database).unwrap();
     server().sql(&format!("USE {database}; {schema}")).unwrap();
-    dsn
+    june("june", "ALL", database)
 }
 
 /// Every step up to the one that finds nothing.
@@ -155,7 +170,7 @@ fn rows_go_a_thousand_at_a_time_with_and_without_an_index_or_a_number() {
 
 #[test]
 fn there_is_nothing_to_do_without_a_table_or_old_rows() {
-    let dsn = server().database("kept_nothing").unwrap();
+    let dsn = table_of("kept_nothing", "");
     assert_eq!(pass(&mut retention(&dsn)).unwrap(), []);
     let dsn = table_of("kept_all", &table::seed());
     server()
@@ -167,6 +182,47 @@ fn there_is_nothing_to_do_without_a_table_or_old_rows() {
     let mut older = Retention::new(parsed, DEFAULT_TABLE, for_ever);
     assert_eq!(block_on(older.step(NOW)).unwrap(), Step::Done);
     assert_eq!(left("kept_all"), "x");
+}
+
+#[test]
+fn nothing_is_deleted_while_the_clocks_disagree() {
+    let dsn = table_of("kept_ahead", &table::seed());
+    server()
+        .sql(
+            "INSERT INTO kept_ahead.access_logs (start_time, created_at, request_id) VALUES
+               ('2026-05-31', '2026-05-31', 'young'), ('2026-05-01', '2026-05-02 00:00:30', 'near'),
+               ('2026-04-01', '2026-04-01', 'old')",
+        )
+        .unwrap();
+    let step_at = |seconds: i64| {
+        let now = Timestamp::from_micros(NOW.micros() + seconds * 1_000_000);
+        block_on(retention(&dsn).step(now))
+    };
+    let day = 86_400;
+    for (seconds, expected) in [
+        (40 * day, "3456000 s ahead of the server's"),
+        (61, "61 s ahead of the server's"),
+        (-61, "61 s behind the server's"),
+        (-day, "86400 s behind the server's"),
+    ] {
+        match step_at(seconds) {
+            Err(Error::Unusable { reason, .. }) => assert!(reason.contains(expected), "{reason}"),
+            other => panic!("{seconds}: {other:?}"),
+        }
+    }
+    assert_eq!(left("kept_ahead"), "near old young");
+    // Up to a minute the earlier one counts.
+    assert_eq!(step_at(60).unwrap(), Step::Deleted(1));
+    assert_eq!(left("kept_ahead"), "near young");
+    server()
+        .sql(
+            "INSERT INTO kept_ahead.access_logs (start_time, created_at, request_id) VALUES
+               ('2026-05-01', '2026-05-01 23:59:30', 'nearer')",
+        )
+        .unwrap();
+    assert_eq!(step_at(-60).unwrap(), Step::Done);
+    assert_eq!(step_at(0).unwrap(), Step::Deleted(1));
+    assert_eq!(left("kept_ahead"), "near young");
 }
 
 #[test]
@@ -292,16 +348,9 @@ fn after_a_lost_connection_it_goes_on() {
 
 #[test]
 fn without_the_right_to_delete_the_operator_is_told() {
-    let dsn = table_of("kept_denied", &table::seed());
+    table_of("kept_denied", &table::seed());
     fill("kept_denied", 10);
-    drop(dsn);
-    server()
-        .sql(
-            "CREATE OR REPLACE USER keeping@'%' IDENTIFIED BY 'k';
-             GRANT SELECT, INSERT ON kept_denied.* TO keeping@'%'",
-        )
-        .unwrap();
-    let mut retention = retention(&server().dsn_of("keeping", "k", "kept_denied"));
+    let mut retention = retention(&june("june_keeps", "SELECT, INSERT", "kept_denied"));
     match pass(&mut retention) {
         Err(Error::Unusable { reason, .. }) => {
             assert!(reason.contains("DELETE command denied"), "{reason}");
@@ -309,7 +358,7 @@ fn without_the_right_to_delete_the_operator_is_told() {
         other => panic!("{other:?}"),
     }
     server()
-        .sql("GRANT DELETE ON kept_denied.access_logs TO keeping@'%'")
+        .sql("GRANT DELETE ON kept_denied.access_logs TO june_keeps@'%'")
         .unwrap();
     assert_eq!(pass(&mut retention).unwrap(), [Step::Deleted(10)]);
 }
@@ -449,13 +498,8 @@ fn without_the_right_to_drop_the_rows_of_a_partition_are_deleted() {
     let schema = partitioned(&table::seed(), "COLUMNS (start_time)", &bounds);
     table_of("parts_denied", &schema);
     fill("parts_denied", 10);
-    server()
-        .sql(
-            "CREATE OR REPLACE USER deleting@'%' IDENTIFIED BY 'd';
-             GRANT SELECT, INSERT, DELETE ON parts_denied.* TO deleting@'%'",
-        )
-        .unwrap();
-    let mut retention = retention(&server().dsn_of("deleting", "d", "parts_denied"));
+    let rights = "SELECT, INSERT, DELETE";
+    let mut retention = retention(&june("june_deletes", rights, "parts_denied"));
     assert_eq!(pass(&mut retention).unwrap(), [Step::Deleted(10)]);
     assert_eq!(partitions("parts_denied"), "p0 p1 p2");
 }

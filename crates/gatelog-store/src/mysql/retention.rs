@@ -190,8 +190,9 @@ impl Retention {
         let statement = "SELECT DISTINCT column_name FROM information_schema.statistics \
              WHERE table_schema = DATABASE() AND table_name = ? AND seq_in_index = 1";
         let indexed = rows(conn, statement, (self.table_name.as_str(),));
-        let indexed: Vec<(String,)> = within(limit, indexed).await?;
-        let indexed = indexed.into_iter().map(|(name,)| name).collect();
+        // MySQL has NULL for the part of an index that is an expression.
+        let indexed: Vec<(Option<String>,)> = within(limit, indexed).await?;
+        let indexed = indexed.into_iter().filter_map(|(name,)| name).collect();
         Ok(Some((table, indexed)))
     }
 }

@@ -272,12 +272,13 @@ impl Clock {
 
 impl Pass {
     async fn step(&mut self, limit: Duration) -> Result<Step, Failure> {
-        let Self { clock, cutoff, .. } = self;
-        let young = format!("{} >= {cutoff}", clock.expression);
+        let (clock, cutoff) = (&self.clock.expression, &self.cutoff);
+        // A row whose time is NULL has no age.
+        let stays = format!("({clock} >= {cutoff} OR {clock} IS NULL)");
         let number = self.number.as_deref();
         let dropped = self
             .partitions
-            .drop_next(&mut self.conn, limit, &self.table, number, &young);
+            .drop_next(&mut self.conn, limit, &self.table, number, &stays);
         if let Some(name) = dropped.await? {
             return Ok(Step::Dropped(name));
         }

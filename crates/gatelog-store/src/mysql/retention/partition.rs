@@ -4,9 +4,13 @@
 //! `RANGE (UNIX_TIMESTAMP(start_time))`, and `RANGE (start_time)` of seconds. Of any other table rows
 //! are deleted as if it had no partitions.
 //!
-//! **Invariants.** A partition is dropped only if its upper bound is not behind the cutoff and the row
-//! that came in last is too old as well: what was imported yesterday stays. The last partition stays,
-//! whatever is in it.
+//! **Invariants.** A partition is dropped only if its upper bound is not behind the cutoff and each of
+//! its rows was read and is too old as well: what was imported yesterday stays. The last partition
+//! stays, whatever is in it.
+//!
+//! **Limits.** Nothing locks the partition while it is read. It stays if the highest number in it is
+//! then another one; what is left is a row that comes into it, or is committed late, in the second that
+//! dropping may wait for its lock, and one that was inserted before the reading and committed behind it.
 //!
 //! **Failure.** Where the account may not drop partitions (DROP, on MySQL ALTER too), their rows are
 //! deleted. Where a query is reading the table, dropping is tried again in the next pass.
@@ -15,7 +19,7 @@ use std::time::Duration;
 
 use gatelog_record::Timestamp;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Row, Value};
+use mysql_async::{Conn, Row};
 
 use super::super::column::quoted;
 use super::super::connection::{rows, run, within};
@@ -24,6 +28,9 @@ use super::super::table::Table;
 
 /// The number that `TO_DAYS` gives the first day of 1970.
 const DAYS_BEFORE_1970: i64 = 719_528;
+
+/// How long reading a partition may take, where the DSN allows no more: nobody waits for it.
+const READING_TIMEOUT: Duration = Duration::from_mins(30);
 
 /// A lock could not be had in time.
 const LOCK_WAIT_TIMEOUT: u16 = 1205;
@@ -44,7 +51,7 @@ pub(super) async fn find(
     table: &Table,
     cutoff_seconds: i64,
 ) -> mysql_async::Result<Partitions> {
-    // Without numbers it cannot be told which row came in last.
+    // Without numbers it cannot be told whether a row has come in.
     if table.row_number().is_none() {
         return Ok(Partitions::default());
     }
@@ -103,30 +110,29 @@ fn bound_seconds(method: &str, expression: &str, bound: &str) -> Option<i64> {
 }
 
 impl Partitions {
-    /// Drops the oldest, and answers its name, if there is one that is old in every way. `young` is
-    /// the condition of rows that stay.
+    /// Drops the oldest, and answers its name, if there is one that is old in every way. `stays` is
+    /// the condition of rows that are not to go.
     pub(super) async fn drop_next(
         &mut self,
         conn: &mut Conn,
         limit: Duration,
         table: &str,
         number: Option<&str>,
-        young: &str,
+        stays: &str,
     ) -> Result<Option<String>, Failure> {
         let (Some(number), Some(name)) = (number, self.old.pop()) else {
             return Ok(None);
         };
         let partition = quoted(&name);
-        let last = format!(
-            "SELECT {young} FROM {table} PARTITION ({partition}) ORDER BY {number} DESC LIMIT 1"
-        );
-        let last: Option<Row> = within(limit, conn.query_first(last)).await?;
-        let stays = last.is_some_and(|row| {
-            let value = row.unwrap().into_iter().next();
-            // A row whose time is NULL has no age.
-            value != Some(Value::Bytes(b"0".to_vec()))
-        });
-        if stays {
+        let rows = format!("{table} PARTITION ({partition})");
+        let highest = format!("SELECT MAX({number}) FROM {rows}");
+        let before: Option<Row> = within(limit, conn.query_first(&highest)).await?;
+        // By the time of receipt the row of the highest number need not be the youngest.
+        let stays = format!("SELECT 1 FROM {rows} WHERE {stays} LIMIT 1");
+        let reading = limit.max(READING_TIMEOUT);
+        let stays: Option<Row> = within(reading, conn.query_first(stays)).await?;
+        let after: Option<Row> = within(limit, conn.query_first(&highest)).await?;
+        if stays.is_some() || before.map(Row::unwrap) != after.map(Row::unwrap) {
             self.old.clear();
             return Ok(None);
         }

@@ -492,6 +492,33 @@ fn a_partition_with_a_row_that_came_late_is_not_dropped() {
     assert_eq!(partitions("parts_late"), "p0 p1 p2");
 }
 
+/// Rows of several collectors, or of an import that takes times of receipt along.
+#[test]
+fn a_partition_is_not_dropped_for_a_last_row_that_is_older_than_others() {
+    let bounds = ["('2026-04-01')", "('2026-05-01')", "('2026-06-01')"];
+    // Where it counts seconds, the start cannot stand in for it: such a row has no age.
+    for (database, kind, old, other) in [
+        ("parts_mixed", "DATETIME(3)", "'2026-03-03'", "'2026-05-20'"),
+        ("parts_ageless", "BIGINT", "1772500000", "NULL"),
+    ] {
+        let column = format!("receive_time {kind}");
+        let schema = table::OWN.replace("sample_weight DOUBLE", &column);
+        let schema = partitioned(&schema, "COLUMNS (start_time)", &bounds);
+        let dsn = table_of(database, &schema);
+        server()
+            .sql(&format!(
+                "INSERT INTO {database}.access_logs (request_id, start_time, receive_time) VALUES
+                   ('a', '2026-03-01', {old}), ('stays', '2026-03-02', {other}),
+                   ('last', '2026-03-03', {old})"
+            ))
+            .unwrap();
+        let steps = pass(&mut retention(&dsn)).unwrap();
+        assert_eq!(steps, [Step::Deleted(2)], "{database}");
+        assert_eq!(left(database), "stays", "{database}");
+        assert_eq!(partitions(database), "p0 p1 p2", "{database}");
+    }
+}
+
 #[test]
 fn without_the_right_to_drop_the_rows_of_a_partition_are_deleted() {
     let bounds = ["('2026-04-01')", "('2026-05-01')", "('2026-06-01')"];

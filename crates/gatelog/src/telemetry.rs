@@ -37,6 +37,7 @@
 //!
 //! **Log.** One line per event, readable alone and with its fields; never a record's contents.
 
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 
 use gatelog_record::{DecodeError, Flaws};
@@ -277,7 +278,9 @@ pub fn log_to_stderr(log: &Log) {
     let subscriber = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_max_level(level)
-        .with_target(false);
+        .with_target(false)
+        // Colours are for a person's eyes: in a file or a pipe they hide the text from a search.
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
     // A second call, by a second service in the process, changes nothing.
     let _first = match log.format {
         LogFormat::Text => subscriber.compact().try_init().is_ok(),

@@ -189,9 +189,7 @@ async fn apply(upgrade: &mut Upgrade, changes: &[Change]) -> bool {
         }
     }
     if failed == 0 {
-        print::line(
-            "-- all done; a gatelog that runs uses the new columns when it is started again",
-        );
+        print::line("-- all done; a gatelog that runs notices within some 5 s, without a restart");
     }
     failed == 0
 }

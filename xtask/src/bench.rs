@@ -15,6 +15,9 @@ mod report;
 mod restart;
 mod wrk;
 
+use std::path::PathBuf;
+
+use crate::program;
 use crate::workspace::Workspace;
 
 /// A measurement.
@@ -36,6 +39,15 @@ pub(crate) fn run(workspace: &Workspace, bench: Bench, rounds: usize) -> anyhow:
         Bench::Ingest => ingest::run(workspace, rounds),
         Bench::Mysql => mysql::run(workspace, rounds),
     }
+}
+
+/// Builds what is measured, as it is shipped; where the binaries are.
+fn build(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    // The whole workspace's features, or every dependency is built once more.
+    let targets = ["--bin", "gatelog", "--example", "http_floor"];
+    let release = ["--release", "--workspace"];
+    program::run(workspace.cargo("build").args(release).args(targets))?;
+    Ok(workspace.target_dir.join("release"))
 }
 
 /// The middle of some numbers; 0 for none.

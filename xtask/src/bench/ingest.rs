@@ -11,7 +11,6 @@ use super::disk::{sync_times, sync_times_beside};
 use super::paced;
 use super::report::{self, BATCH, Figures, HalfLoad};
 use super::{restart, wrk};
-use crate::program;
 use crate::workspace::Workspace;
 
 /// Half of the 60,000 single records a second that are asked for.
@@ -23,17 +22,7 @@ const PACED_ROUND_BYTES: usize = 16 << 10;
 const PACED_PAUSE: Duration = Duration::from_micros(400);
 
 pub(super) fn run(workspace: &Workspace, rounds: usize) -> anyhow::Result<()> {
-    // The whole workspace's features, or every dependency is built once more.
-    let build = [
-        "--release",
-        "--workspace",
-        "--bin",
-        "gatelog",
-        "--example",
-        "http_floor",
-    ];
-    program::run(workspace.cargo("build").args(build))?;
-    let built = workspace.target_dir.join("release");
+    let built = super::build(workspace)?;
     let dir = tempfile::tempdir_in(&workspace.target_dir)?;
     let sync = [
         sync_times(dir.path(), 64 << 10, 400)?,

@@ -8,7 +8,7 @@
 mod page;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -82,21 +82,13 @@ struct Stage {
     server_pid: u32,
     /// `CREATE TABLE`.
     table: String,
-    built: std::path::PathBuf,
+    built: PathBuf,
     dir: tempfile::TempDir,
 }
 
 pub(super) fn run(workspace: &Workspace, rounds: usize) -> anyhow::Result<()> {
-    let build = [
-        "--release",
-        "--workspace",
-        "--bin",
-        "gatelog",
-        "--example",
-        "http_floor",
-    ];
-    program::run(workspace.cargo("build").args(build))?;
-    let stage = Stage::new(workspace)?;
+    let built = super::build(workspace)?;
+    let stage = Stage::new(workspace, built)?;
     let mut written = Vec::new();
     let mut limits = Vec::new();
     for round in 1..=rounds {
@@ -145,7 +137,7 @@ pub(super) fn run(workspace: &Workspace, rounds: usize) -> anyhow::Result<()> {
 }
 
 impl Stage {
-    fn new(workspace: &Workspace) -> anyhow::Result<Self> {
+    fn new(workspace: &Workspace, built: PathBuf) -> anyhow::Result<Self> {
         let server = MariaDb::start()?;
         server.sql(
             "SET GLOBAL innodb_flush_log_at_trx_commit = 1;
@@ -165,7 +157,7 @@ impl Stage {
             server,
             server_pid,
             table,
-            built: workspace.target_dir.join("release"),
+            built,
             dir: tempfile::tempdir_in(&workspace.target_dir)?,
         })
     }
@@ -189,7 +181,7 @@ impl Stage {
 
     /// gatelog takes the records in NDJSON and writes them; and the file in which the server puts them
     /// then.
-    fn gatelog(&self, round: usize) -> anyhow::Result<(Written, std::path::PathBuf)> {
+    fn gatelog(&self, round: usize) -> anyhow::Result<(Written, PathBuf)> {
         let name = format!("gatelog_{round}");
         let dsn = self.database(&name)?;
         let data = tempfile::tempdir_in(self.dir.path())?;

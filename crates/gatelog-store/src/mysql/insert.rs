@@ -5,8 +5,8 @@
 //! record becomes the text of its row once, and statements are made of neighbouring rows.
 //!
 //! **Failure.** When a statement fails by a row's fault, and the table has not been altered since its
-//! columns were read, its rows are halved until the row is alone;
-//! that one is refused, its neighbours are stored. If it may be its JSON that the server does not
+//! columns were read, its rows are halved until the row is alone; that one is refused, its neighbours
+//! are stored. If it may be its JSON that the server does not
 //! take (MariaDB reads 32 levels, MySQL 100 and no half surrogates), the row is tried once more
 //! without it. The server undoes a failed statement, not the
 //! transaction, so nothing is written twice (in an engine without transactions it can be).
@@ -197,8 +197,8 @@ impl Inserter {
         }
     }
 
-    /// Stores the rows, puts those that were refused aside, and moves the position by
-    /// `step`, a statement that changes one row, before the commit.
+    /// Stores the rows, puts those that were refused aside, and moves the position by `step`, a
+    /// statement that changes one row, before the commit.
     pub(super) async fn transaction(
         &mut self,
         conn: &mut Conn,

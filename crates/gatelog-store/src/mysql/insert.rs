@@ -181,11 +181,10 @@ impl Inserter {
         limit: Duration,
         loads: bool,
     ) -> Self {
-        let names: Vec<String> = table.written().map(super::column::Column::quoted).collect();
         let head = format!(
             "INSERT INTO {} ({}) VALUES ",
             table.quoted(),
-            names.join(",")
+            table.written_list()
         );
         Self {
             head: head.into_bytes(),

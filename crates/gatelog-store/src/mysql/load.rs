@@ -87,11 +87,10 @@ impl Loader {
         limit: Duration,
         allowed: bool,
     ) -> Self {
-        let names: Vec<String> = table.written().map(super::column::Column::quoted).collect();
         let statement = format!(
             "LOAD DATA LOCAL INFILE 'gatelog' INTO TABLE {} CHARACTER SET utf8mb4 {FILE} ({})",
             table.quoted(),
-            names.join(",")
+            table.written_list()
         );
         Self {
             statement: statement.into_bytes(),

@@ -134,6 +134,12 @@ impl Table {
         })
     }
 
+    /// The names of these, as they stand in a statement.
+    pub(super) fn written_list(&self) -> String {
+        let names: Vec<String> = self.written().map(Column::quoted).collect();
+        names.join(",")
+    }
+
     /// The columns that hold a record's fields, with these.
     pub(super) fn read_back(&self) -> impl Iterator<Item = (Field, &Column)> {
         self.columns

@@ -14,8 +14,9 @@ use tokio::sync::watch;
 
 use crate::aside::{self, Kind, MAX_COPY_BYTES};
 use crate::chunk::{Chunk, Read};
+use crate::damage::Damage;
 use crate::filesystem::{Handle, Mode};
-use crate::frame::{self, Found};
+use crate::frame::{self, Found, Seal};
 use crate::hold::Hold;
 use crate::position::to_usize;
 use crate::scan::Scan;
@@ -188,18 +189,36 @@ impl Cursor {
     /// # Errors
     /// [`Error::Io`] when the segment cannot be read: try again later.
     pub fn read(&mut self, bytes: usize) -> Result<Read<'_>> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let taken = self.take(bytes, &mut buffer);
+        self.buffer = buffer;
+        Ok(taken?.into_read(&self.buffer, self.shared.home.seal))
+    }
+
+    /// [`read`](Self::read) into the caller's buffer, in place of what is in it: reading may go on
+    /// while these frames are still in use.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_into<'b>(&mut self, bytes: usize, buffer: &'b mut Vec<u8>) -> Result<Read<'b>> {
+        let taken = self.take(bytes, buffer)?;
+        Ok(taken.into_read(buffer, self.shared.home.seal))
+    }
+
+    /// Takes the next frames into the buffer and goes on behind them.
+    fn take(&mut self, bytes: usize, buffer: &mut Vec<u8>) -> Result<Taken> {
         let next = loop {
             let Some(open) = self.open_next()? else {
-                return Ok(Read::Nothing);
+                return Ok(Taken::Nothing);
             };
             let next = match open {
-                Opened::Segment => self.fill(bytes)?,
+                Opened::Segment => self.fill(bytes, buffer)?,
                 Opened::Missing(path, to) => {
                     let problem = "the file is missing";
                     let place = (self.next, to);
                     let damage = self.shared.note_damage(path, place, problem, || None);
                     self.go_to(to);
-                    return Ok(Read::Damaged(damage));
+                    return Ok(Taken::Damaged(damage));
                 }
             };
             if matches!(next, Next::Frames) || self.is_still_there() {
@@ -209,7 +228,7 @@ impl Cursor {
             self.open = None;
         };
         match next {
-            Next::Frames => Ok(Read::Chunk(self.take_frames())),
+            Next::Frames => Ok(self.take_frames(buffer)),
             Next::Broken {
                 to,
                 problem,
@@ -285,7 +304,7 @@ impl Cursor {
     ///
     /// What the disk cannot read it is asked for again, frame by frame and later, for a while: a disk
     /// that is away for a moment has lost nothing.
-    fn fill(&mut self, bytes: usize) -> Result<Next> {
+    fn fill(&mut self, bytes: usize, buffer: &mut Vec<u8>) -> Result<Next> {
         let Some(Open { segment, file }) = &self.open else {
             return Ok(Next::Frames);
         };
@@ -295,12 +314,12 @@ impl Cursor {
         let mut problem = "no frame where one was";
         let mut wanted = bytes.max(frame::HEADER_BYTES);
         loop {
-            self.buffer.resize(wanted.min(available), 0);
-            match file.read_at(&mut self.buffer, offset) {
+            buffer.resize(wanted.min(available), 0);
+            match file.read_at(buffer, offset) {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     let length = file.length().map_err(Error::io("look at", &segment.path))?;
                     let there = to_usize(length.saturating_sub(offset));
-                    if there >= self.buffer.len() {
+                    if there >= buffer.len() {
                         return Err(Error::io("read", &segment.path)(error));
                     }
                     available = there;
@@ -335,7 +354,7 @@ impl Cursor {
                 Ok(()) => {}
             }
             let seal = self.shared.home.seal;
-            match frame::read(&self.buffer, self.next, seal) {
+            match frame::read(buffer, self.next, seal) {
                 Found::Frame(_) => return Ok(Next::Frames),
                 Found::Partial(needed) if needed <= available => wanted = needed,
                 Found::Spoilt(header) => {
@@ -360,13 +379,13 @@ impl Cursor {
     }
 
     /// The whole frames in the buffer, which begins with one.
-    fn take_frames(&mut self) -> Chunk<'_> {
+    fn take_frames(&mut self, buffer: &[u8]) -> Taken {
         self.unreadable = None;
         let seal = self.shared.home.seal;
         let mut records = 0;
         let mut first_ms = None;
         let mut end = self.next;
-        let mut rest = self.buffer.as_slice();
+        let mut rest = buffer;
         while let Found::Frame(frame) = frame::read(rest, end, seal) {
             records += u64::from(frame.records);
             first_ms = first_ms.or(Some(frame.time_ms));
@@ -381,19 +400,14 @@ impl Cursor {
             self.hold.mark(end, before + records, None);
             self.records = Some(before + records);
         }
-        Chunk {
-            bytes: &self.buffer,
-            seal,
-            next: begin,
-            end,
-        }
+        Taken::Frames { begin, end }
     }
 
-    fn pass_over(&mut self, to: Position, problem: &'static str, records: u64) -> Read<'_> {
+    fn pass_over(&mut self, to: Position, problem: &'static str, records: u64) -> Taken {
         let from = std::mem::replace(&mut self.next, to);
         self.records = self.records.map(|before| before + records);
         let Some(Open { segment, file }) = &self.open else {
-            return Read::Nothing;
+            return Taken::Nothing;
         };
         let copy = || {
             let seal = self.shared.home.seal;
@@ -405,7 +419,33 @@ impl Cursor {
         };
         let path = segment.path.clone();
         let damage = self.shared.note_damage(path, (from, to), problem, copy);
-        Read::Damaged(damage)
+        Taken::Damaged(damage)
+    }
+}
+
+/// What a read took.
+enum Taken {
+    /// The frames with which the buffer begins, from one position to the other.
+    Frames {
+        begin: Position,
+        end: Position,
+    },
+    Damaged(Damage),
+    Nothing,
+}
+
+impl Taken {
+    fn into_read(self, buffer: &[u8], seal: Seal) -> Read<'_> {
+        match self {
+            Self::Frames { begin, end } => Read::Chunk(Chunk {
+                bytes: buffer,
+                seal,
+                next: begin,
+                end,
+            }),
+            Self::Damaged(damage) => Read::Damaged(damage),
+            Self::Nothing => Read::Nothing,
+        }
     }
 }
 

@@ -115,6 +115,15 @@ impl Reader {
         self.cursor.read(bytes)
     }
 
+    /// [`read`](Self::read) into the caller's buffer, in place of what is in it: reading may go on
+    /// while these frames are still in use.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_into<'b>(&mut self, bytes: usize, buffer: &'b mut Vec<u8>) -> Result<Read<'b>> {
+        self.cursor.read_into(bytes, buffer)
+    }
+
     /// Releases what lies before `position`; see [`ReaderHandle::release`].
     ///
     /// # Errors

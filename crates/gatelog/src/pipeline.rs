@@ -1,7 +1,8 @@
 //! From the journal to a store: one thread for each store, each at its own pace.
 //!
 //! **Shape.** `open` tells how far the store has come; from there frames are read, decoded and
-//! written, and what the store has committed is released in the journal. After any error, and after
+//! written, the next ones read while these are written, and what the store has committed is released
+//! in the journal. After any error, and after
 //! a panic, the store is opened again and reading goes on from the position that it answers.
 //!
 //! **Invariants.** Nothing is released that is not committed. What the store refuses is in its dead
@@ -16,6 +17,7 @@
 //! before it is given up. A frame that cannot be decoded is put aside with its bytes, and its
 //! neighbours are written.
 
+mod feed;
 pub(crate) mod frames;
 mod letters;
 
@@ -24,12 +26,12 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use gatelog_journal::{Journal, Position, Read, Reader};
-use gatelog_store::{Gathering, Store};
+use gatelog_journal::{Journal, Position, Reader};
+use gatelog_store::Store;
 use metrics::Counter;
 use tokio::sync::watch;
 
-use self::frames::Decoded;
+use self::feed::{Batch, Feed};
 use self::letters::BatchLetters;
 use crate::backoff::Backoff;
 use crate::caught::caught_async;
@@ -38,12 +40,6 @@ use crate::health::Health;
 use crate::loss::Losses;
 use crate::place::Place;
 use crate::telemetry::Telemetry;
-
-/// How often it is looked how many records wait.
-const GATHER_TICK: Duration = Duration::from_millis(10);
-
-/// The least, after failures: what a slow network carries in time.
-const LEAST_CHUNK_BYTES: usize = 8 << 10;
 
 /// How often an idle store is asked whether something is due, and whether it is still there.
 const TICK: Duration = Duration::from_millis(500);
@@ -71,12 +67,9 @@ pub struct Pipeline {
 /// What a store's thread works with.
 struct Writer {
     store: Arc<dyn Store>,
-    gathering: Gathering,
-    reader: Reader,
+    feed: Feed,
     /// How far the reader has been released.
     released: Position,
-    /// How much is written at once: as much as is gathered, less while writing fails.
-    chunk_bytes: usize,
     /// What was written and not yet committed.
     uncommitted: VecDeque<Written>,
     /// Whether the store was opened in this life of the process.
@@ -118,11 +111,9 @@ impl Pipeline {
         let health = Arc::new(Health::new("store", name));
         let counter = |metric| telemetry.counter(metric, Some(("store", name.to_owned())));
         let writer = Writer {
-            chunk_bytes: store.gathering().bytes,
-            gathering: store.gathering(),
-            store,
             released: reader.position(),
-            reader,
+            feed: Feed::new(reader, store.gathering(), stop.clone()),
+            store,
             uncommitted: VecDeque::new(),
             was_open: false,
             refused: None,
@@ -158,6 +149,17 @@ impl Pipeline {
             tracing::error!(store = self.name, "the store's thread ended in a panic");
         }
     }
+}
+
+/// From an opening of the store to what ends it.
+struct Round {
+    /// Where the store stood then.
+    opened: Position,
+    /// Whether it has stored something, or said that it could.
+    proven: bool,
+    /// When writing ends although there is more.
+    deadline: Option<Instant>,
+    flushed: Instant,
 }
 
 /// Why a round ended.
@@ -217,42 +219,71 @@ impl Writer {
             Ok(opened) => opened,
             Err(error) => return End::Failed(error),
         };
-        let mut proven = false;
-        let mut deadline = None;
-        let mut flushed = Instant::now();
+        let mut round = Round {
+            opened,
+            proven: false,
+            deadline: None,
+            flushed: Instant::now(),
+        };
+        // The batch that is written lies in one, the next in the other.
+        let (mut this, mut other) = (Vec::new(), Vec::new());
+        let mut batch = None;
         loop {
-            let wrote = match self.write_chunk().await {
-                Ok(wrote) => wrote,
-                Err(error) => return End::Failed(error),
+            let next = match self.turn(batch, &mut other, &mut round).await {
+                Ok(next) => next,
+                Err(end) => return end,
             };
-            let stopping = *self.stop.borrow();
-            let overdue = stopping
-                && Instant::now() > *deadline.get_or_insert_with(|| Instant::now() + DRAIN);
-            let ends = stopping && (!wrote || overdue);
-            // An opened store may still fail to store; it is well when it has.
-            proven |= self.store.committed() > opened.get();
-            let due = flushed.elapsed() >= TICK;
-            if ends || due || !wrote && !proven {
-                if let Err(error) = self.flush(ends || !proven).await {
-                    return End::Failed(error);
-                }
-                flushed = Instant::now();
-                proven = true;
-            }
-            if proven {
-                self.health.set(None);
-            }
-            if ends {
-                return End::Stopped;
-            }
-            if !wrote {
-                tokio::select! {
-                    _ = self.reader.wait() => {}
-                    () = tokio::time::sleep(TICK) => {}
-                    _ = self.stop.changed() => {}
-                }
+            batch = match self.turn(next, &mut this, &mut round).await {
+                Ok(next) => next,
+                Err(end) => return end,
+            };
+        }
+    }
+
+    /// Writes a batch, if there is one, and does what is due behind it; answers the next one, which is
+    /// read into `buffer` meanwhile.
+    async fn turn<'b>(
+        &mut self,
+        batch: Option<Batch<'_>>,
+        buffer: &'b mut Vec<u8>,
+        round: &mut Round,
+    ) -> Result<Option<Batch<'b>>, End> {
+        let wrote = batch.is_some();
+        let next = match batch {
+            Some(batch) => self.write_batch(batch, buffer).await,
+            None => self.feed.next(buffer).await.map_err(|e| e.to_string()),
+        };
+        let next = next.map_err(End::Failed)?;
+        if !wrote && next.is_some() {
+            return Ok(next);
+        }
+        let stopping = *self.stop.borrow();
+        let overdue = stopping
+            && Instant::now() > *round.deadline.get_or_insert_with(|| Instant::now() + DRAIN);
+        let ends = stopping && (!wrote || overdue);
+        // An opened store may still fail to store; it is well when it has.
+        round.proven |= self.store.committed() > round.opened.get();
+        let due = round.flushed.elapsed() >= TICK;
+        if ends || due || !wrote && !round.proven {
+            let all = ends || !round.proven;
+            self.flush(all).await.map_err(End::Failed)?;
+            round.flushed = Instant::now();
+            round.proven = true;
+        }
+        if round.proven {
+            self.health.set(None);
+        }
+        if ends {
+            return Err(End::Stopped);
+        }
+        if !wrote {
+            tokio::select! {
+                _ = self.feed.reader.wait() => {}
+                () = tokio::time::sleep(TICK) => {}
+                _ = self.stop.changed() => {}
             }
         }
+        Ok(next)
     }
 
     /// Opens the store, and goes to the place in the journal from where it has to be written.
@@ -267,9 +298,9 @@ impl Writer {
             None => Position::START,
         };
         let went = if self.was_open {
-            self.reader.seek(position)
+            self.feed.reader.seek(position)
         } else {
-            self.reader.resume(position)
+            self.feed.reader.resume(position)
         };
         if let Err(gatelog_journal::Error::ForeignPosition { .. }) = went {
             position = self.rewind(position).await?;
@@ -278,7 +309,7 @@ impl Writer {
         }
         self.was_open = true;
         self.uncommitted.clear();
-        let from = self.reader.position();
+        let from = self.feed.reader.position();
         let cut = self.dead_letter.cut_behind(Place::behind(from));
         cut.map_err(|error| format!("the dead letter cannot be read: {error}"))?;
         Ok(position)
@@ -297,64 +328,38 @@ impl Writer {
         );
         let rewound = self.store.rewind(&self.journal_id, known.get()).await;
         rewound.map_err(|error| error.to_string())?;
-        self.reader.seek(known).map_err(|error| error.to_string())?;
+        self.feed
+            .reader
+            .seek(known)
+            .map_err(|error| error.to_string())?;
         Ok(known)
     }
 
-    /// Waits until there is enough for a write that is worth its cost, or it has waited long enough.
-    async fn gather(&mut self) {
-        let Gathering {
-            bytes,
-            records,
-            delay,
-        } = self.gathering;
-        let enough = |reader: &Reader| {
-            let unread = reader.unread_bytes();
-            unread >= bytes as u64 || unread == 0 || reader.lag().records >= records
-        };
-        let over = Instant::now() + delay;
-        let mut stop = self.stop.clone();
-        while !*stop.borrow() && !enough(&self.reader) {
-            let left = over.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            let stopped = stop.changed();
-            let _stopped = tokio::time::timeout(left.min(GATHER_TICK), stopped).await;
+    /// Writes a batch, and reads the next one meanwhile if there is one.
+    async fn write_batch<'b>(
+        &mut self,
+        batch: Batch<'_>,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<Option<Batch<'b>>, String> {
+        let Batch { decoded, end, .. } = &batch;
+        let (records, end) = (&decoded.records, *end);
+        if let Some(damage) = &batch.damage {
+            self.losses.damaged(damage);
         }
-    }
-
-    /// Writes the next frames; false when there are none.
-    async fn write_chunk(&mut self) -> Result<bool, String> {
-        self.gather().await;
-        let begin = self.reader.position();
-        let read = self.reader.read(self.chunk_bytes);
-        let (end, decoded) = match read.map_err(|error| error.to_string())? {
-            Read::Nothing => return Ok(false),
-            Read::Chunk(chunk) => (chunk.end(), Decoded::of(chunk)),
-            Read::Damaged(damage) => {
-                self.losses.damaged(&damage);
-                // The position has to come behind it, too.
-                (damage.to, Decoded::default())
-            }
-        };
-        let Decoded {
-            records,
-            unreadable,
-            ..
-        } = decoded;
         self.losses
-            .set_aside(&self.dead_letter, &unreadable)
+            .set_aside(&self.dead_letter, &decoded.unreadable)
             .map_err(|error| format!("the dead letter cannot be written: {error}"))?;
-        let letters = BatchLetters::new(&self.dead_letter, self.store.name(), &records, end);
+        let letters = BatchLetters::new(&self.dead_letter, self.store.name(), records, end);
         self.health.busy(true);
-        let written = self.store.write(&records, end.get(), &letters).await;
+        let (written, next) = tokio::join!(
+            self.store.write(records, end.get(), &letters),
+            self.feed.ahead(records.len(), buffer),
+        );
         self.health.busy(false);
-        self.chunk_bytes = match written {
-            Ok(()) => (self.chunk_bytes + self.chunk_bytes / 8).min(self.gathering.bytes),
-            Err(_) => half_of(end.get().saturating_sub(begin.get())),
-        };
-        written.map_err(|error| error.to_string())?;
+        if let Err(error) = written {
+            self.feed.failed(&batch);
+            return Err(error.to_string());
+        }
         let letters = letters.kept();
         self.uncommitted.push_back(Written {
             end,
@@ -362,7 +367,8 @@ impl Writer {
             letters,
         });
         self.release();
-        Ok(true)
+        self.feed.written(batch);
+        next.map_err(|error| error.to_string())
     }
 
     async fn flush(&mut self, all: bool) -> Result<(), String> {
@@ -386,7 +392,7 @@ impl Writer {
         }
         self.released = self.released.max(committed);
         // The journal tries again. The store's own position does not depend on it.
-        let refused = self.reader.release(committed).err();
+        let refused = self.feed.reader.release(committed).err();
         let refused = refused.map(|error| error.to_string());
         if refused != self.refused
             && let Some(error) = &refused
@@ -395,10 +401,4 @@ impl Writer {
         }
         self.refused = refused;
     }
-}
-
-/// How much is written at once when so many bytes could not be.
-fn half_of(bytes: u64) -> usize {
-    let half = usize::try_from(bytes / 2).unwrap_or(usize::MAX);
-    half.max(LEAST_CHUNK_BYTES)
 }

@@ -83,6 +83,14 @@ impl<'o> Out<'o> {
     /// Appends a text, with the bytes for which `escape` has something else written as that.
     fn escaped(&mut self, text: &str, escape: impl Fn(u8) -> Option<&'static [u8; 2]>) {
         let mut rest = text.as_bytes();
+        // Most texts have none. Without an early end the compiler looks at many bytes at a time.
+        let any = rest
+            .iter()
+            .fold(false, |any, byte| any | escape(*byte).is_some());
+        if !any {
+            self.bytes.extend_from_slice(rest);
+            return;
+        }
         while let Some((at, escaped)) = rest
             .iter()
             .enumerate()

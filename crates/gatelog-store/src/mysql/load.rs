@@ -130,6 +130,8 @@ impl Loader {
             Ok(file.boxed())
         });
         let done = tokio::select! {
+            // The statement goes first: the server asks for the file while the first piece is written.
+            biased;
             done = run(conn, self.limit, &self.statement) => done,
             never = self.write(batch, pieces, truncated) => match never {},
         };

@@ -23,21 +23,34 @@ impl<'f> Decoded<'f> {
     pub(crate) fn of(frames: impl Iterator<Item = Frame<'f>>) -> Self {
         let mut decoded = Self::default();
         for frame in frames {
-            let before = decoded.records.len();
-            match append(frame.payload, &mut decoded.records) {
-                Ok(()) => decoded.ends.push((decoded.records.len(), frame.end)),
-                Err(error) => {
-                    decoded.records.truncate(before);
-                    decoded.unreadable.push(UnreadableFrame {
-                        payload: frame.payload,
-                        records: frame.records,
-                        reason: error.to_string(),
-                        position: frame.end,
-                    });
-                }
-            }
+            decoded.append(frame);
         }
         decoded
+    }
+
+    /// Nothing yet, with room for records.
+    pub(crate) fn with_room(records: Vec<AccessRecord<'f>>) -> Self {
+        Self {
+            records,
+            ..Self::default()
+        }
+    }
+
+    /// Decodes one more frame.
+    pub(crate) fn append(&mut self, frame: Frame<'f>) {
+        let before = self.records.len();
+        match append(frame.payload, &mut self.records) {
+            Ok(()) => self.ends.push((self.records.len(), frame.end)),
+            Err(error) => {
+                self.records.truncate(before);
+                self.unreadable.push(UnreadableFrame {
+                    payload: frame.payload,
+                    records: frame.records,
+                    reason: error.to_string(),
+                    position: frame.end,
+                });
+            }
+        }
     }
 }
 

@@ -184,6 +184,7 @@ fn a_frame_that_cannot_be_decoded_is_put_aside_and_stops_nobody() {
     journal(&dir, &[payload(0), vec![9, 1, 2, 3], payload(2)]);
     let gatelog = setup(&dir).start().unwrap();
     gatelog.wait_for_rows("", 2).unwrap();
+    wait_for_stores(&gatelog);
     let (status, ready) = ready(&gatelog);
     assert_eq!(status, 200, "{ready}");
     let warning = ready["stores"][0]["warnings"][0].as_str().unwrap();

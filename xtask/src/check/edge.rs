@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! record <- plugin          record, journal, store <- gatelog
+//! cel                       knows no record
 //! record <- store           record, journal <- testkit <- xtask, and everybody's tests
 //! journal                   stores bytes and knows no record
 //! failpoint <- journal, store, gatelog
@@ -14,8 +15,9 @@ use super::finding::Finding;
 use crate::workspace::{Dependency, Package};
 
 /// A member, and the members that its code may use. A new crate gets a line here.
-const EDGES: [(&str, &[&str]); 9] = [
+const EDGES: [(&str, &[&str]); 10] = [
     ("gatelog-record", &[]),
+    ("gatelog-cel", &[]),
     ("gatelog-failpoint", &[]),
     ("gatelog-journal", &["gatelog-failpoint"]),
     ("gatelog-plugin", &["gatelog-record"]),

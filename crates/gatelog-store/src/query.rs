@@ -4,12 +4,16 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use gatelog_record::{AccessRecord, Field, Timestamp};
+use gatelog_record::{AccessRecord, Field, Timestamp, Value};
 use serde_json::value::RawValue;
 
 /// How many rows may lie before the end of a page that is asked for by its number. All of them have
 /// to be put in order to find the page; a [`Cursor`] goes as deep as one likes.
 pub const MAX_NUMBERED_ROWS: u64 = 1_000_000;
+
+/// How many bytes a page may have that is given to people and programs: with the answer made of it,
+/// some three times as much memory.
+pub const PAGE_BYTES: usize = 16 << 20;
 
 /// A question for rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +26,9 @@ pub struct Query {
     pub paging: Paging,
     /// Rows in a page.
     pub page_size: u32,
+    /// Bytes in a page, as [`json_bytes`] counts them: it ends before the row that would exceed them,
+    /// and its [`next`](Page::next) begins there. A row that is larger by itself is given alone.
+    pub page_bytes: usize,
     /// Whether to count all rows that fit.
     pub count: bool,
 }
@@ -54,6 +61,7 @@ impl Default for Query {
             },
             paging: Paging::Number(1),
             page_size: 10,
+            page_bytes: PAGE_BYTES,
             count: true,
         }
     }
@@ -137,7 +145,8 @@ pub struct Page {
     pub estimated_total: Option<f64>,
     /// The rows of the page.
     pub records: Vec<AccessRecord<'static>>,
-    /// Where the next page begins; `None` behind the last row.
+    /// Where the next page begins; `None` behind the last row. While it is there, more rows follow,
+    /// also when the page has fewer than were asked for.
     pub next: Option<Cursor>,
 }
 
@@ -192,6 +201,37 @@ fn text_of_hex(hex: &str) -> Option<String> {
     String::from_utf8(bytes?)
         .ok()
         .filter(|_| hex.len().is_multiple_of(2))
+}
+
+/// How many bytes a record has as a JSON object with every field, about: not fewer,
+/// and some more for each field that is absent or no text.
+pub fn json_bytes(record: &AccessRecord<'_>) -> usize {
+    /// What a number, a moment, an id or a null takes, quotes included.
+    const SHORT_BYTES: usize = 34;
+    /// Quotes, a colon and a comma.
+    const PUNCTUATION_BYTES: usize = 6;
+    let value = |field| match record.get(field) {
+        Some(Value::Text(text)) => escaped_bytes(text),
+        Some(Value::Json(text)) => text.len(),
+        Some(Value::Headers(headers)) => headers
+            .iter()
+            .map(|(name, value)| escaped_bytes(name) + escaped_bytes(value) + PUNCTUATION_BYTES)
+            .sum(),
+        _ => SHORT_BYTES,
+    };
+    let fields = Field::ALL.iter();
+    fields
+        .map(|&field| field.name().len() + PUNCTUATION_BYTES + value(field))
+        .sum()
+}
+
+fn escaped_bytes(text: &str) -> usize {
+    let bytes = text.bytes().map(|byte| match byte {
+        0..0x20 => 6,
+        b'"' | b'\\' => 2,
+        _ => 1,
+    });
+    bytes.sum()
 }
 
 /// Whether the JSON object has `text` at its key `key`, as [`Condition::JsonIs`] means it.
@@ -257,6 +297,29 @@ mod tests {
         }
         assert!(!json_is(r#"{"a":"x""#, "a", "x"));
         assert!(!json_is(r#"["a"]"#, "a", "x"));
+    }
+
+    #[test]
+    fn the_bytes_of_a_record_are_those_of_its_json() {
+        let texts = ["plain ä", "quotes \" and \\", "controls \u{1}\u{2}\u{1f}"]
+            .map(|text| text.repeat(500));
+        for text in &texts {
+            let record = AccessRecord {
+                path: Some(text.into()),
+                request_body: Some(text.into()),
+                ..gatelog_record::standard::record(1, Timestamp::EPOCH)
+            };
+            let mut json = String::new();
+            gatelog_record::json::write(&record, &mut json);
+            let counted = json_bytes(&record);
+            // Absent fields are counted, too.
+            let most = json.len() + Field::ALL.len() * 64;
+            assert!(
+                (json.len()..=most).contains(&counted),
+                "{counted} of {}",
+                json.len()
+            );
+        }
     }
 
     #[test]

@@ -14,6 +14,9 @@ use crate::wait;
 /// How long the process may take to listen, or to end.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// A page of `GET /query` has 16 MiB.
+const LARGEST_ANSWER_BYTES: u64 = 64 << 20;
+
 /// A running `gatelog serve`; killed when dropped.
 #[derive(Debug)]
 pub struct Gatelog {
@@ -226,7 +229,11 @@ impl Gatelog {
             .call()?;
         Ok((
             response.status().as_u16(),
-            response.body_mut().read_to_string()?,
+            response
+                .body_mut()
+                .with_config()
+                .limit(LARGEST_ANSWER_BYTES)
+                .read_to_string()?,
         ))
     }
 

@@ -3,7 +3,8 @@
 //! **Shape.** A page is read in two steps: first the sort field and the record id of all rows that
 //! fit, of which the page's rows are kept; then those rows, looked up by their ids in the few
 //! files that can have them. So a page of ten rows decodes all columns of some pages, not of all
-//! rows that fit. The rows are counted in a plan of its own, if that is asked and the page does not
+//! rows that fit. Of those, the page keeps as many as its bytes allow, while the files are still read.
+//! The rows are counted in a plan of its own, if that is asked and the page does not
 //! show them all; where a file lies wholly inside the asked time and nothing else is asked, the
 //! catalogue knows its count.
 //!
@@ -16,6 +17,7 @@ mod condition;
 mod count;
 mod json_test;
 mod order;
+mod page_rows;
 mod scan;
 mod text_test;
 
@@ -26,7 +28,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use datafusion::arrow::array::RecordBatch;
 use datafusion::common::config::ConfigOptions;
 use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -35,7 +36,8 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::{Expr, ident, lit};
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
-use gatelog_record::{AccessRecord, Field};
+use futures_util::StreamExt;
+use gatelog_record::AccessRecord;
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -43,11 +45,11 @@ use tokio::time::timeout;
 
 use super::Config;
 use super::failure::Failure;
-use super::rows;
 use super::state::{Shared, Snapshot};
 use crate::{Page, Paging, Query};
 use count::Count;
 use order::Key;
+use page_rows::PageRows;
 use scan::Scan;
 
 /// Bytes of file footers that are kept, so that a file is not read anew for each query.
@@ -176,15 +178,17 @@ impl Planner {
 
     async fn answer(&self, snapshot: &Snapshot, query: &Query) -> Result<Page, Failure> {
         let mut keys = self.keys(snapshot, query).await?;
+        let found = keys.len();
         let size = query.page_size as usize;
-        let more = keys.len() > size;
         keys.truncate(size);
+        let records = self.records(snapshot, &keys, query.page_bytes).await?;
+        keys.truncate(records.len());
+        let more = keys.len() < found;
         let next = if more {
             keys.last().map(|key| key.cursor(query.sort))
         } else {
             None
         };
-        let records = self.records(snapshot, &keys).await?;
         let all_shown = query.paging == Paging::Number(1) && !more && size > 0;
         let count = match query.count {
             false => None,
@@ -235,11 +239,12 @@ impl Planner {
         Ok(order::keys(&batches, query.sort.field))
     }
 
-    /// The rows with these keys, in the order of the keys.
+    /// The rows with these keys, in the order of the keys, as far as `bytes` go.
     async fn records(
         &self,
         snapshot: &Snapshot,
         keys: &[Key],
+        bytes: usize,
     ) -> Result<Vec<AccessRecord<'static>>, Failure> {
         if keys.is_empty() {
             return Ok(Vec::new());
@@ -254,11 +259,15 @@ impl Planner {
             batches: snapshot.batches.clone(),
             latest_first: false,
         };
-        let batches = self
+        let mut batches = self
             .read(scan, vec![order::is_one_of(keys)])?
-            .collect()
+            .execute_stream()
             .await?;
-        Ok(in_order(&batches, keys))
+        let mut rows = PageRows::new(keys, bytes);
+        while let Some(batch) = batches.next().await {
+            rows.take(&batch?);
+        }
+        Ok(rows.in_order())
     }
 
     fn read(&self, scan: Scan, conditions: Vec<Expr>) -> Result<DataFrame, Failure> {
@@ -269,25 +278,6 @@ impl Planner {
             None => table,
         })
     }
-}
-
-/// The rows of `batches`, in the order of `keys`.
-fn in_order(batches: &[RecordBatch], keys: &[Key]) -> Vec<AccessRecord<'static>> {
-    let mut found: Vec<(usize, AccessRecord<'static>)> = Vec::with_capacity(keys.len());
-    for batch in batches {
-        let Some(ids) = batch.column_by_name(Field::RecordId.name()) else {
-            continue;
-        };
-        for row in 0..batch.num_rows() {
-            let id = rows::id(ids, row);
-            if let Some(place) = keys.iter().position(|key| Some(key.id) == id) {
-                found.push((place, rows::record(batch, row)));
-            }
-        }
-    }
-    found.sort_by_key(|(place, _)| *place);
-    found.truncate(keys.len());
-    found.into_iter().map(|(_, record)| record).collect()
 }
 
 /// A value that no row has.

@@ -3,12 +3,15 @@
 //! **Shape.** A small pool, made where the first query comes from: a pool belongs to one runtime,
 //! so another runtime gets another one.
 //!
-//! **Limits.** [`QUERY_TIMEOUT`] for a query, the wait for a connection included; the server ends a
+//! **Limits.** A page holds [`page_bytes`](Query::page_bytes) and one row; rows behind them are not
+//! held. [`QUERY_TIMEOUT`] for a query, the wait for a connection included; the server ends a
 //! statement after the same time.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use gatelog_record::AccessRecord;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Params, Pool, Row, Value};
 use tokio::runtime;
@@ -19,6 +22,7 @@ use super::error::{Failure, unusable};
 use super::query::{Plan, Statement};
 use super::row;
 use super::table::Table;
+use crate::query::json_bytes;
 use crate::{Page, Query, Result};
 
 /// How long a query may take.
@@ -35,9 +39,16 @@ pub(super) struct Reader {
 }
 
 /// What came back for a plan.
+#[derive(Default)]
 struct Answer {
     count: Option<Row>,
-    rows: Vec<Row>,
+    records: Vec<AccessRecord<'static>>,
+    /// The first two values of the last of them.
+    last: Option<(Value, Value)>,
+    /// Whether rows follow.
+    more: bool,
+    /// Whether that is for the page's bytes.
+    is_cut: bool,
 }
 
 impl Reader {
@@ -93,7 +104,7 @@ impl Reader {
             };
             let plan = Plan::new(query, &table);
             let answer = match &plan {
-                Some(plan) => Some(fetch(&mut conn, plan).await?),
+                Some(plan) => Some(fetch(&mut conn, plan, query, &table).await?),
                 None => None,
             };
             Ok(Some((table, plan, answer)))
@@ -105,7 +116,10 @@ impl Reader {
             ))));
         };
         let page = match (plan, answer) {
-            (Some(plan), Some(answer)) => page(query, &table, &plan, answer),
+            (Some(plan), Some(answer)) => match page(query, &plan, answer) {
+                Some(page) => page,
+                None => return Ok(Err(too_large(query))),
+            },
             _ => nothing(query),
         };
         *lock(&self.table) = Some(table);
@@ -137,7 +151,25 @@ fn nothing(query: &Query) -> Page {
     }
 }
 
-async fn fetch(conn: &mut Conn, plan: &Plan) -> mysql_async::Result<Answer> {
+/// Where a page has to end early and nothing tells where the next one begins.
+fn too_large(query: &Query) -> crate::Error {
+    let reason = format!(
+        "the page has more than {} bytes, and without a numbered column `id` in the table none can \
+         begin where it would end: ask for fewer than {} rows, or narrow the time",
+        query.page_bytes, query.page_size
+    );
+    crate::Error::Unanswerable {
+        store: NAME,
+        reason,
+    }
+}
+
+async fn fetch(
+    conn: &mut Conn,
+    plan: &Plan,
+    query: &Query,
+    table: &Table,
+) -> mysql_async::Result<Answer> {
     let count = match &plan.count {
         Some(statement) => {
             conn.exec_first(statement.text.as_str(), values(statement))
@@ -145,10 +177,35 @@ async fn fetch(conn: &mut Conn, plan: &Plan) -> mysql_async::Result<Answer> {
         }
         None => None,
     };
-    let rows = conn
-        .exec(plan.page.text.as_str(), values(&plan.page))
+    let size = usize::try_from(query.page_size).unwrap_or(usize::MAX);
+    let mut answer = Answer {
+        count,
+        ..Answer::default()
+    };
+    let mut bytes = 0;
+    let mut rows = conn
+        .exec_stream::<Row, _, _>(plan.page.text.as_str(), values(&plan.page))
         .await?;
-    Ok(Answer { count, rows })
+    while let Some(row) = rows.next().await {
+        let row = row?;
+        if answer.records.len() == size {
+            answer.more = true;
+            continue;
+        }
+        let mut values = row.unwrap().into_iter();
+        let place = values.next().zip(values.next());
+        let fields = table.read_back().map(|(field, _)| field);
+        let record = row::record(fields.zip(values));
+        bytes += json_bytes(&record);
+        if bytes > query.page_bytes && !answer.records.is_empty() {
+            // What is still to come is read by the pool, which holds none of it.
+            (answer.more, answer.is_cut) = (true, true);
+            break;
+        }
+        answer.records.push(record);
+        answer.last = place;
+    }
+    Ok(answer)
 }
 
 fn values(statement: &Statement) -> Params {
@@ -159,20 +216,18 @@ fn values(statement: &Statement) -> Params {
     }
 }
 
-fn page(query: &Query, table: &Table, plan: &Plan, answer: Answer) -> Page {
-    let size = usize::try_from(query.page_size).unwrap_or(usize::MAX);
-    let more = answer.rows.len() > size;
-    let mut last = None;
-    let mut records = Vec::with_capacity(answer.rows.len().min(size));
-    for row in answer.rows.into_iter().take(size) {
-        let mut values = row.unwrap().into_iter();
-        last = values.next().zip(values.next());
-        let fields = table.read_back().map(|(field, _)| field);
-        records.push(row::record(fields.zip(values)));
-    }
+/// The page; `None` where it ends early and nothing tells where the next one begins.
+fn page(query: &Query, plan: &Plan, answer: Answer) -> Option<Page> {
     let counts: Vec<Value> = answer.count.map(Row::unwrap).unwrap_or_default();
     let number = |index: usize| counts.get(index).and_then(row::float).unwrap_or(0.0);
-    Page {
+    let next = answer
+        .last
+        .filter(|_| answer.more && plan.numbered)
+        .and_then(|(number, value)| plan.cursor(query, &number, &value));
+    if answer.is_cut && next.is_none() {
+        return None;
+    }
+    Some(Page {
         total: counts.first().and_then(|total| match total {
             Value::Int(total) => u64::try_from(*total).ok(),
             Value::UInt(total) => Some(*total),
@@ -181,11 +236,9 @@ fn page(query: &Query, table: &Table, plan: &Plan, answer: Answer) -> Page {
         estimated_total: (plan.weighted && number(2) > 0.0)
             .then(|| number(1))
             .filter(|estimate| estimate.is_finite()),
-        records,
-        next: last
-            .filter(|_| more && plan.numbered)
-            .and_then(|(number, value)| plan.cursor(query, &number, &value)),
-    }
+        records: answer.records,
+        next,
+    })
 }
 
 /// A lock that a panic elsewhere does not spoil: what it guards is replaced whole.

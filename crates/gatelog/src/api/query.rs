@@ -4,6 +4,9 @@
 //! follow, `estimated_total` where rows carry sample weights. 400 for parameters that are unknown
 //! or malformed, 503 while the store cannot answer; both as
 //! `{"total":0,"logs":null,"status":"error","error":"…"}`.
+//!
+//! **Limits.** [`PAGE_BYTES`](gatelog_store::query::PAGE_BYTES) of rows, as they are with every field: a
+//! page of larger ones ends early, and `next_cursor` goes on. A row that is larger is given alone.
 
 use std::sync::Arc;
 
@@ -28,7 +31,7 @@ pub async fn query(State(service): State<Arc<Service>>, RawQuery(query): RawQuer
                 all_fields: parameters.all_fields,
                 empty_strings: service.empty_strings,
             };
-            super::json(StatusCode::OK, render(&page, style))
+            super::json(StatusCode::OK, render(page, style))
         }
         Err(error @ Error::Unanswerable { .. }) => {
             failed(StatusCode::BAD_REQUEST, &error.to_string())
@@ -40,7 +43,7 @@ pub async fn query(State(service): State<Arc<Service>>, RawQuery(query): RawQuer
     }
 }
 
-fn render(page: &Page, style: row::Style) -> String {
+fn render(page: Page, style: row::Style) -> String {
     let mut body = String::from("{\"total\":");
     match page.total {
         Some(total) => body.push_str(&total.to_string()),
@@ -51,11 +54,12 @@ fn render(page: &Page, style: row::Style) -> String {
         body.push_str(&estimated.to_string());
     }
     body.push_str(",\"logs\":[");
-    for (index, record) in page.records.iter().enumerate() {
+    // Each row goes as soon as it is written: a page is not in memory twice.
+    for (index, record) in page.records.into_iter().enumerate() {
         if index > 0 {
             body.push(',');
         }
-        row::write(record, style, &mut body);
+        row::write(&record, style, &mut body);
     }
     body.push_str("],\"status\":\"success\"");
     if let Some(cursor) = &page.next {

@@ -119,6 +119,36 @@ fn pages_by_number_and_by_cursor_show_every_row_once() {
 }
 
 #[test]
+fn a_page_of_large_rows_ends_early_and_the_cursor_goes_on() {
+    let service = start();
+    let row = |number: usize| {
+        let path = "x".repeat(1 << 20);
+        format!(
+            "{{\"start_time\":\"2026-03-23T02:10:01Z\",\"request_id\":\"{number}\",\"path\":\"{path}\"}}\n"
+        )
+    };
+    for part in 0..2 {
+        let body: String = (part * 10..part * 10 + 10).map(row).collect();
+        assert_eq!(service.ingest(body).unwrap().0, 200);
+    }
+    service.wait_for_rows("page_size=1", 20).unwrap();
+    let (status, body) = service.get("/query?page_size=20").unwrap();
+    assert_eq!(status, 200);
+    assert!(body.len() <= 16 << 20, "{} bytes", body.len());
+    let first: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((&first["total"], rows(&first)), (&json!(20), 15));
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let second = service
+        .query(&format!("page_size=20&cursor={cursor}"))
+        .unwrap();
+    assert_eq!((rows(&second), &second["next_cursor"]), (5, &Value::Null));
+}
+
+fn rows(answer: &Value) -> usize {
+    answer["logs"].as_array().unwrap().len()
+}
+
+#[test]
 fn a_count_is_left_out_when_it_is_not_asked_for() {
     let service = filled();
     let answer = service.query("count=none&page_size=1").unwrap();

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use datafusion::arrow::array::RecordBatch;
 use datafusion::physical_plan::metrics::MetricValue;
 use datafusion::physical_plan::{ExecutionPlan, collect};
-use gatelog_record::{RecordId, Timestamp, standard};
+use gatelog_record::{Field, RecordId, Timestamp, standard};
 
 use super::super::columns::Columns;
 use super::super::file::{self, StoredFile};
@@ -136,7 +137,14 @@ async fn the_rows_of_a_page_are_looked_for_in_their_files_only() {
     for file in snapshot.files.iter().filter(|file| !may_have(file)) {
         std::fs::remove_file(file.path(root.path())).unwrap();
     }
-    assert_eq!(planner.records(&snapshot, &keys).await.unwrap().len(), 1);
+    assert_eq!(
+        planner
+            .records(&snapshot, &keys, usize::MAX)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 use gatelog_record::{AccessRecord, Field, Timestamp, json};
 use gatelog_store::lake::Config;
+use gatelog_store::query::json_bytes;
 use gatelog_store::{Condition, Error, Paging, Query, Sort, Store as _};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestRunner};
@@ -161,6 +162,7 @@ fn any_query() -> impl Strategy<Value = Query> {
                 paging: Paging::Number(page),
                 page_size,
                 count,
+                ..Query::default()
             },
         )
 }
@@ -226,6 +228,51 @@ fn answers_from_files_are_right() {
 #[test]
 fn answers_from_memory_and_files_are_right() {
     compare_with_the_model(Place::Both);
+}
+
+#[test]
+fn a_page_ends_before_it_has_more_bytes_than_it_may() {
+    let mut all = various();
+    for (number, record) in all.iter_mut().enumerate() {
+        record.request_body = Some("x".repeat(number * 37 % 400 * 10).into());
+    }
+    // One row is larger than any page.
+    all[77].response_body = Some("x".repeat(150_000).into());
+    for (place, field) in [
+        (Place::Both, Field::Path),
+        (Place::Memory, Field::StartTime),
+    ] {
+        let fixture = filled(&all, place);
+        {
+            let mut query = Query {
+                sort: Sort {
+                    field,
+                    descending: field == Field::Path,
+                },
+                page_size: 30,
+                page_bytes: 100_000,
+                ..Query::default()
+            };
+            let mut expected = model::rows(&all, &query);
+            while !expected.is_empty() {
+                let mut bytes = 0;
+                let fit = expected.iter().take(30).take_while(|record| {
+                    bytes += json_bytes(record);
+                    bytes <= 100_000
+                });
+                let fit = fit.count().max(1);
+                let page = fixture.query(&query);
+                let rest = expected.split_off(fit);
+                assert_eq!(page.records, expected);
+                assert_eq!(page.total, Some(ROWS));
+                expected = rest;
+                assert_eq!(page.next.is_some(), !expected.is_empty());
+                if let Some(next) = page.next {
+                    query.paging = Paging::After(next);
+                }
+            }
+        }
+    }
 }
 
 #[test]

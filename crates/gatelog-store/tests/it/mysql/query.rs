@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use gatelog_record::{AccessRecord, Field, Kind, Timestamp, Value};
 use gatelog_store::mysql::MysqlStore;
-use gatelog_store::query::CursorValue;
+use gatelog_store::query::{CursorValue, json_bytes};
 use gatelog_store::{Condition, Cursor, Page, Paging, Query, Sort, Store};
 use proptest::prelude::*;
 
@@ -319,7 +319,7 @@ proptest! {
     ) {
         let stored = &stored()[place];
         let mut query = Query {
-            conditions, sort, page_size, count: true, paging: Paging::Number(number),
+            conditions, sort, page_size, paging: Paging::Number(number), ..Query::default()
         };
         let all = model(stored, &query);
         let size = usize::try_from(page_size).unwrap();
@@ -347,6 +347,67 @@ proptest! {
         }
         prop_assert_eq!(walked, all);
     }
+}
+
+#[test]
+fn a_page_ends_before_it_has_more_bytes_than_it_may() {
+    for stored in stored() {
+        for field in [Field::Path, Field::StartTime] {
+            let mut query = Query {
+                sort: Sort {
+                    field,
+                    descending: false,
+                },
+                page_size: 1000,
+                ..Query::default()
+            };
+            let all = ask(stored, &query).records;
+            // Rows have some 2.5 to 4 KB each.
+            query.page_bytes = 40_000;
+            let mut walked = Vec::new();
+            loop {
+                let page = ask(stored, &query);
+                assert_eq!(page.total, Some(120));
+                let bytes: usize = page.records.iter().map(json_bytes).sum();
+                assert!((1..=40_000).contains(&bytes), "{bytes}");
+                walked.extend(page.records);
+                if let Some(next) = all.get(walked.len()) {
+                    assert!(bytes + json_bytes(next) > 40_000, "it ended too early");
+                }
+                let Some(next) = page.next else { break };
+                query.paging = Paging::After(next);
+            }
+            assert_eq!(walked, all);
+            // One that is larger than a page is given alone.
+            query.paging = Paging::Number(1);
+            query.page_bytes = 1;
+            let page = ask(stored, &query);
+            assert_eq!(page.records, all[..1]);
+            assert!(page.next.is_some());
+        }
+    }
+}
+
+#[test]
+fn a_page_that_is_too_large_is_refused_where_none_could_follow_it() {
+    let dsn = server().database("query_page_bytes").unwrap();
+    server()
+        .sql(
+            "CREATE TABLE query_page_bytes.access_logs (start_time DATETIME, path VARCHAR(99));
+             INSERT INTO query_page_bytes.access_logs VALUES (NOW(), '/1'), (NOW(), '/2')",
+        )
+        .unwrap();
+    let store = store(&dsn);
+    let mut query = Query::default();
+    assert_eq!(block_on(store.query(&query)).unwrap().records.len(), 2);
+    query.page_bytes = 1;
+    let error = block_on(store.query(&query)).unwrap_err();
+    assert!(
+        matches!(error, gatelog_store::Error::Unanswerable { .. }),
+        "{error}"
+    );
+    query.page_size = 1;
+    assert_eq!(block_on(store.query(&query)).unwrap().records.len(), 1);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The parameters of `GET /query`, read into a question for a store. Open to the fuzz targets only.
 
+use std::collections::HashSet;
 use std::str::FromStr;
 
 use gatelog_record::{Field, Timestamp};
@@ -49,6 +50,7 @@ pub fn read(query_string: &str) -> Result<Parameters, String> {
     };
     let (mut page, mut cursor, mut sort_by, mut descending) = (None, None, None, None);
     parameters.query.page_size = DEFAULT_PAGE_SIZE;
+    let mut names = HashSet::new();
     for (name, value) in form_urlencoded::parse(query_string.as_bytes()) {
         let (name, value) = (name.as_ref(), value.as_ref());
         // An empty value is a form field left empty.
@@ -56,11 +58,12 @@ pub fn read(query_string: &str) -> Result<Parameters, String> {
             known(name)?;
             continue;
         }
+        if !names.insert(name.to_owned()) {
+            return Err(format!("{name}: given twice; which one is meant?"));
+        }
         match name {
-            "page" => page = Some(number_in(name, value, 1, u32::MAX)?),
-            "page_size" => {
-                parameters.query.page_size = number_in(name, value, 1, MAX_CURSOR_PAGE_SIZE)?;
-            }
+            "page" => page = Some(number_from_1(name, value)?),
+            "page_size" => parameters.query.page_size = number(name, value)?,
             "cursor" => {
                 let wrong = || "cursor: not one that an answer gave as next_cursor".to_owned();
                 cursor = Some(Cursor::parse(value).ok_or_else(wrong)?);
@@ -78,10 +81,14 @@ pub fn read(query_string: &str) -> Result<Parameters, String> {
         field: sort_by.unwrap_or(Field::StartTime),
         descending: descending.unwrap_or(true),
     };
-    if cursor.is_none() && parameters.query.page_size > MAX_PAGE_SIZE {
+    let most = match cursor {
+        Some(_) => MAX_CURSOR_PAGE_SIZE,
+        None => MAX_PAGE_SIZE,
+    };
+    if !(1..=most).contains(&parameters.query.page_size) {
         return Err(format!(
-            "page_size: {} is not from 1 to {MAX_PAGE_SIZE} (with a cursor, to \
-             {MAX_CURSOR_PAGE_SIZE})",
+            "page_size: {} is not from 1 to {MAX_PAGE_SIZE}, or with a cursor to \
+             {MAX_CURSOR_PAGE_SIZE}",
             parameters.query.page_size
         ));
     }
@@ -193,12 +200,11 @@ fn number<T: FromStr>(name: &str, value: &str) -> Result<T, String> {
         .map_err(|_| format!("{name}: {value:?} is not a whole number"))
 }
 
-fn number_in(name: &str, value: &str, least: u32, most: u32) -> Result<u32, String> {
-    let found = number(name, value)?;
-    if (least..=most).contains(&found) {
-        return Ok(found);
+fn number_from_1(name: &str, value: &str) -> Result<u32, String> {
+    match number(name, value)? {
+        0 => Err(format!("{name}: they count from 1")),
+        number => Ok(number),
     }
-    Err(format!("{name}: {found} is not from {least} to {most}"))
 }
 
 fn moment(name: &str, value: &str) -> Result<Timestamp, String> {
@@ -322,6 +328,7 @@ mod tests {
     #[test]
     fn empty_values_ask_for_nothing_but_their_names_must_exist() {
         assert_eq!(conditions("api=&path=&page=&ai_log.x="), []);
+        assert_eq!(conditions("api=&api=x&api=").len(), 1);
         assert!(read("apii=").is_err());
     }
 
@@ -345,16 +352,29 @@ mod tests {
                 "response_code: \"abc\" is not a whole number",
             ),
             ("start=garbage", "start: \"garbage\" is not a time"),
-            ("page=0", "page: 0 is not from 1 to 4294967295"),
+            ("page=0", "page: they count from 1"),
             (
                 "page=9223372036854775807",
                 "page: \"9223372036854775807\" is not a whole number",
             ),
-            ("page_size=101", "page_size: 101 is not from 1 to 100"),
+            (
+                "page_size=0",
+                "page_size: 0 is not from 1 to 100, or with a cursor to 1000",
+            ),
+            (
+                "page_size=101",
+                "page_size: 101 is not from 1 to 100, or with a cursor to 1000",
+            ),
+            (
+                "page_size=1001",
+                "page_size: 1001 is not from 1 to 100, or with a cursor to 1000",
+            ),
             (
                 "page_size=1001&cursor=d1-1-n",
-                "page_size: 1001 is not from 1 to 1000",
+                "page_size: 1001 is not from 1 to 100, or with a cursor to 1000",
             ),
+            ("model=a&page=1&model=a", "model: given twice"),
+            ("ai_log.x=1&ai_log.x=2", "ai_log.x: given twice"),
             (
                 "sort_by=ai_log",
                 "sort_by: \"ai_log\" is none of start_time, ",

@@ -215,8 +215,18 @@ impl Journal {
 
     /// How far each registered reader is behind. It may look into files.
     pub fn lags(&self) -> Vec<Lag> {
+        self.lags_behind(|_| Position::START)
+    }
+
+    /// As [`lags`](Self::lags), where `done` knows by a reader's name that it is done with more than it
+    /// has released, though not yet for good.
+    pub fn lags_behind(&self, done: impl Fn(&str) -> Position) -> Vec<Lag> {
         let holds: Vec<_> = self.shared.shelf().holds().cloned().collect();
-        holds.iter().map(|hold| self.shared.lag(hold)).collect()
+        let lags = holds.iter().map(|hold| {
+            let done = done(&hold.name);
+            self.shared.lag_behind(hold, done)
+        });
+        lags.collect()
     }
 
     /// Bytes that readers have found damaged since the journal was opened, each counted once.

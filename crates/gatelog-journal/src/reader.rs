@@ -259,13 +259,19 @@ impl Shared {
 
     /// How far a reader is behind.
     pub(crate) fn lag(&self, hold: &Hold) -> Lag {
-        let released = hold.released();
+        self.lag_behind(hold, Position::START)
+    }
+
+    /// How far a reader is behind that is done with what lies before `done`.
+    pub(crate) fn lag_behind(&self, hold: &Hold, done: Position) -> Lag {
         let shelf = self.shelf();
+        let begin = hold.released().max(done);
         let (end, all) = shelf
             .newest()
-            .map_or((released, 0), |newest| (newest.end, newest.records.1));
+            .map_or((begin, 0), |newest| (newest.end, newest.records.1));
         drop(shelf);
-        let bytes = end.since(released);
+        let begin = begin.min(end);
+        let bytes = end.since(begin);
         let mut lag = Lag {
             reader: hold.name.clone(),
             records: 0,
@@ -273,7 +279,7 @@ impl Shared {
             seconds: 0,
         };
         if bytes > 0 {
-            let (records, time_ms) = self.look(hold, released);
+            let (records, time_ms) = self.look(hold, begin);
             lag.records = all.saturating_sub(records);
             lag.seconds = self.clock.now_ms().saturating_sub(time_ms) / 1000;
         }

@@ -199,6 +199,7 @@ impl Lake {
         }
         let records = records.iter().filter(|record| record.record_id.is_some());
         state.memory.append(records, end)?;
+        self.shared.taken.store(end, Ordering::Release);
         if state.sealed.is_none() && self.is_due(&state) {
             self.seal(&mut state)?;
         }
@@ -310,6 +311,11 @@ impl Store for Lake {
 
     fn committed(&self) -> u64 {
         self.shared.committed.load(Ordering::Acquire)
+    }
+
+    fn taken(&self) -> u64 {
+        let taken = self.shared.taken.load(Ordering::Acquire);
+        taken.max(self.committed())
     }
 
     fn query<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Page>> {

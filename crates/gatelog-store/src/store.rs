@@ -122,6 +122,13 @@ pub trait Store: Send + Sync {
     /// lies before it. Never goes back, but by [`rewind`](Store::rewind).
     fn committed(&self) -> u64;
 
+    /// The journal position up to which everything was taken: queries show it, and nothing of it waits
+    /// to be written. What lies between [`committed`](Store::committed) and it may have to be written
+    /// again after a failure.
+    fn taken(&self) -> u64 {
+        self.committed()
+    }
+
     /// Whether the position is committed with the rows. If not, what was written in the moments
     /// before a crash may be stored twice.
     fn exactly_once(&self) -> bool {

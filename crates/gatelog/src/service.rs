@@ -137,7 +137,9 @@ impl Service {
     /// What the disk tells of the journal, or has told last.
     pub async fn sight(&self) -> Sight {
         let (journal, dir) = (Arc::clone(&self.journal), self.data_dir.clone());
-        self.lookout.sight(move || Sight::of(&journal, &dir)).await
+        let stores = self.stores.clone();
+        let look = move || Sight::of(&journal, &dir, &stores);
+        self.lookout.sight(look).await
     }
 
     /// Brings up to date what `/metrics` shows of others.

@@ -11,8 +11,8 @@
 //! | `gatelog_records_flawed_total` | `flaw` | records kept although something was odd |
 //! | `gatelog_journal_bytes` | | bytes the journal holds |
 //! | `gatelog_journal_damaged_bytes_total` | | bytes that readers found damaged and passed over |
-//! | `gatelog_reader_lag_records` | `reader` | records a reader has not released |
-//! | `gatelog_reader_lag_bytes` | `reader` | bytes a reader has not released |
+//! | `gatelog_reader_lag_records` | `reader` | records that a reader is not done with |
+//! | `gatelog_reader_lag_bytes` | `reader` | bytes that a reader is not done with |
 //! | `gatelog_reader_lag_seconds` | `reader` | how long ago the oldest of them was received |
 //! | `gatelog_store_written_total` | `store` | records written to a store |
 //! | `gatelog_store_rejected_total` | `store` | records that went to the dead letter |
@@ -90,15 +90,15 @@ const HELP: &[(&str, &str)] = &[
     ("gatelog_journal_bytes", "Bytes the journal holds."),
     (
         "gatelog_reader_lag_records",
-        "Records of the journal that a reader has not released.",
+        "Records of the journal that a reader is not done with.",
     ),
     (
         "gatelog_reader_lag_bytes",
-        "Bytes of the journal that a reader has not released.",
+        "Bytes of the journal that a reader is not done with.",
     ),
     (
         "gatelog_reader_lag_seconds",
-        "How long ago the oldest record was received that a reader has not released.",
+        "How long ago the oldest record was received that a reader is not done with.",
     ),
     ("gatelog_store_written_total", "Records written to a store."),
     (

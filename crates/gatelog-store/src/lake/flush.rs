@@ -84,6 +84,9 @@ impl Flusher {
         self.shared
             .committed
             .store(position.unwrap_or(0), Ordering::Release);
+        self.shared
+            .taken
+            .store(position.unwrap_or(0), Ordering::Release);
         let mut state = self.shared.lock();
         let forgotten = std::mem::replace(&mut state.memory, Memory::new());
         let sealed = state.sealed.take();

@@ -22,6 +22,8 @@ pub(super) struct Shared {
     pub(super) changed: watch::Sender<()>,
     /// The committed journal position.
     pub(super) committed: AtomicU64,
+    /// The journal position behind the rows in memory.
+    pub(super) taken: AtomicU64,
 }
 
 /// Where the rows are.
@@ -64,6 +66,7 @@ impl Shared {
             }),
             changed: watch::Sender::new(()),
             committed: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
         }
     }
 

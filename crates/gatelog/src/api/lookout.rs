@@ -9,8 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gatelog_journal::filesystem::{Disk, Filesystem};
-use gatelog_journal::{Journal, Lag};
+use gatelog_journal::{Journal, Lag, Position};
+use gatelog_store::Store;
 use tokio::sync::watch;
+
+use crate::health::Health;
 
 /// How long who asks waits for the disk.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -26,9 +29,14 @@ pub struct Sight {
 
 impl Sight {
     /// Looks; it may block.
-    pub fn of(journal: &Journal, dir: &Path) -> Self {
+    pub fn of(journal: &Journal, dir: &Path, stores: &[(Arc<dyn Store>, Arc<Health>)]) -> Self {
+        // What a store has taken waits for nobody, though it may be minutes until it is in a file.
+        let taken = |reader: &str| {
+            let store = stores.iter().find(|(store, _)| store.name() == reader);
+            store.map_or(Position::START, |(store, _)| Position::new(store.taken()))
+        };
         Self {
-            lags: journal.lags(),
+            lags: journal.lags_behind(taken),
             free_bytes: Disk.free_bytes(dir).ok(),
         }
     }

@@ -14,7 +14,7 @@ use axum::http::StatusCode;
 use gatelog_journal::{Journal, Lag, Reader, Start};
 use gatelog_store::Store;
 use metrics::Counter;
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio::sync::{Semaphore, watch};
 
 use crate::api;
@@ -68,6 +68,9 @@ pub struct Service {
 /// How long requests are still listened to when the process ends, to be told so: a connection that is
 /// closed instead leaves its sender in doubt.
 const FAREWELL: Duration = Duration::from_millis(400);
+
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1024;
 
 /// Limits that handlers check.
 #[derive(Clone, Copy, Debug)]
@@ -199,18 +202,21 @@ pub async fn start(config: &Config) -> Result<Running, StartError> {
 ///
 /// # Errors
 /// As [`start`].
+#[expect(
+    clippy::unused_async,
+    reason = "it needs the runtime that it is awaited in: sockets and tasks"
+)]
 pub async fn start_with_outputs(
     config: &Config,
     outputs: Vec<(Arc<dyn Output>, output::Settings)>,
 ) -> Result<Running, StartError> {
+    let listening = || io(format!("listen on {}", config.listen));
+    // Before anything is made on the disk: an address that is taken is the commonest mistake. Who
+    // connects before all is open is refused, as by a process that is not there.
+    let socket = bind(config.listen).map_err(listening())?;
     let journal = Arc::new(open_journal(config)?);
     let max_bytes = config.journal.max_bytes.as_u64();
     let (stores, query_store) = stores::configured(config)?;
-    let listener = TcpListener::bind(config.listen).await;
-    let listener = listener.map_err(io(format!("listen on {}", config.listen)))?;
-    let address = listener
-        .local_addr()
-        .map_err(io("the listener's address"))?;
     let telemetry = Telemetry::default();
     let stop_stores = watch::Sender::new(false);
     let dead_letters = open_dead_letters(config, &journal)?;
@@ -225,6 +231,10 @@ pub async fn start_with_outputs(
     let outputs = outputs.start(&stop_stores);
     let outputs = outputs.map_err(io("start an output's thread"))?;
     let (senders, keeper) = start_senders(config, &journal, senders_reader)?;
+    let listener = socket.listen(BACKLOG).map_err(listening())?;
+    let address = listener
+        .local_addr()
+        .map_err(io("the listener's address"))?;
     let healths = pipelines
         .iter()
         .map(|pipeline| Arc::clone(&pipeline.health));
@@ -272,6 +282,18 @@ pub async fn start_with_outputs(
         stop_server,
         stop_stores,
     })
+}
+
+/// A socket with this address, which it is an error to bind while another process listens there.
+fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // Connections of the process before may still be ending.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 fn open_journal(config: &Config) -> Result<Journal, StartError> {

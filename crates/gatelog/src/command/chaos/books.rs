@@ -32,6 +32,8 @@ pub struct Entries {
     pub queries: u64,
     /// SIGKILLs.
     pub kills: u64,
+    /// Of those, behind an acknowledgement of the process that was killed: these alone can lose one.
+    pub kills_under_load: u64,
     /// Of those, before the process listened.
     pub kills_in_recovery: u64,
     /// SIGTERMs.

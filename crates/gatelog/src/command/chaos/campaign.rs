@@ -121,6 +121,8 @@ impl Campaign {
         };
         while !over(self.books.open().kills) {
             let death = match self.random.below(100) {
+                // The last kill of a run that has tried nothing else yet.
+                _ if until.kills.is_some_and(|enough| self.is_untried(enough)) => Death::Kill,
                 0..15 => Death::KillInRecovery,
                 15..23 => Death::Terminate,
                 23..31 => Death::KillWhileTerminating,
@@ -130,6 +132,12 @@ impl Campaign {
             self.show();
         }
         Ok(())
+    }
+
+    /// Whether one kill is left of these, and none has met a process that had acknowledged something.
+    fn is_untried(&self, kills: u64) -> bool {
+        let books = self.books.open();
+        books.kills_under_load == 0 && books.kills + 1 >= kills
     }
 
     fn show(&self) {
@@ -170,12 +178,12 @@ impl Campaign {
                 let rest = Duration::from_millis(self.random.below(200));
                 tokio::time::sleep(rest).await;
                 address.send_replace(None);
-                self.kill(&mut child).await?;
+                self.kill_under_load(&mut child).await?;
             }
             Death::Kill | Death::KillInRecovery => {
                 child.signal(Signal::KILL);
                 address.send_replace(None);
-                self.kill(&mut child).await?;
+                self.kill_under_load(&mut child).await?;
             }
         }
         Ok(())
@@ -193,6 +201,14 @@ impl Campaign {
             return Ok(());
         }
         Err("the child ended by itself".to_owned())
+    }
+
+    async fn kill_under_load(&self, child: &mut Child) -> Result<(), String> {
+        let before = self.books.open().kills;
+        self.kill(child).await?;
+        let mut books = self.books.open();
+        books.kills_under_load += books.kills - before;
+        Ok(())
     }
 
     async fn kill(&self, child: &mut Child) -> Result<(), String> {

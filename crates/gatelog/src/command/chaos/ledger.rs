@@ -27,9 +27,15 @@ impl Ledger<'_> {
 
     /// What the run did not do, without which it proves nothing.
     fn missing(&self) -> Option<&'static str> {
-        match (self.entries.kills, self.verdict.acknowledged) {
-            (0, _) => Some("nothing was killed"),
-            (_, 0) => Some("nothing was acknowledged"),
+        let Entries {
+            kills,
+            kills_under_load,
+            ..
+        } = *self.entries;
+        match (kills, kills_under_load, self.verdict.acknowledged) {
+            (0, ..) => Some("nothing was killed"),
+            (_, _, 0) => Some("nothing was acknowledged"),
+            (_, 0, _) => Some("nothing was killed that had acknowledged something"),
             _ => None,
         }
     }
@@ -119,6 +125,7 @@ mod tests {
     fn entries() -> Entries {
         Entries {
             kills: 3,
+            kills_under_load: 2,
             kills_in_recovery: 1,
             sent: 10,
             acknowledged: 9,
@@ -189,6 +196,12 @@ mod tests {
         };
         assert!(!told(&wrong, &verdict(), &CHECKED).0);
         assert!(!told(&Entries::default(), &verdict(), &CHECKED).0);
+        let only_in_recovery = Entries {
+            kills_under_load: 0,
+            ..entries()
+        };
+        let (clean, text) = told(&only_in_recovery, &verdict(), &CHECKED);
+        assert!(!clean && text.contains("the run proves nothing"), "{text}");
         assert!(!told(&entries(), &Verdict::default(), &CHECKED).0);
         let (clean, text) = told(&entries(), &verdict(), &Err("the child ended".to_owned()));
         assert!(

@@ -2,6 +2,7 @@
 
 use std::process::{Command, Output};
 
+use gatelog::command::chaos::random::Random;
 use tempfile::TempDir;
 
 fn chaos(kills: u64, seed: u64, rate: u64) -> (TempDir, Output) {
@@ -34,6 +35,20 @@ fn check(kills: u64, seed: u64, rate: u64) {
 #[test]
 fn fifteen_kills_lose_and_double_nothing() {
     check(15, 3, 500);
+}
+
+/// The first choice of this seed is to kill the child before it listens, which can lose nothing.
+#[test]
+fn a_run_ends_only_when_something_that_had_acknowledged_records_was_killed() {
+    let is_such = |seed: &u64| {
+        let mut choices = Random::new(*seed).fork(0);
+        choices.below(100) < 15
+    };
+    let seed = (0..1000).find(is_such).unwrap();
+    let (_dir, output) = chaos(1, seed, 500);
+    let ledger = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{ledger}");
+    assert!(ledger.contains("1 SIGKILL, 0 of them before"), "{ledger}");
 }
 
 #[test]

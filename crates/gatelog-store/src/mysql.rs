@@ -42,6 +42,7 @@ mod table;
 mod upgrade;
 mod value;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -88,6 +89,9 @@ pub struct MysqlStore {
     /// The journal and how far it is stored, as far as this process knows.
     known: Mutex<Option<(String, u64)>>,
     truncated: Mutex<Truncated>,
+    /// What the log has been told since the store last worked: while it does not, it is opened again
+    /// and again.
+    told: Mutex<BTreeSet<String>>,
 }
 
 /// An open connection and what belongs to it.
@@ -118,6 +122,7 @@ impl MysqlStore {
             exactly_once: AtomicBool::new(true),
             known: Mutex::new(None),
             truncated: Mutex::new(Truncated::new()),
+            told: Mutex::default(),
         }
     }
 
@@ -157,14 +162,16 @@ impl MysqlStore {
                 .await
                 .map_err(|failure| failure.into_error("storing the journal's position"))?;
         }
-        tracing::info!(
-            version,
-            table = self.table_name,
-            exactly_once = self.exactly_once(),
-            local_infile,
-            position,
-            "connected to the database"
-        );
+        if self.is_news("connected") {
+            tracing::info!(
+                version,
+                table = self.table_name,
+                exactly_once = self.exactly_once(),
+                local_infile,
+                position,
+                "connected to the database"
+            );
+        }
         let max_packet = self.door.max_packet_bytes(max_packet);
         let loads = local_infile && transactional == Some(true);
         let inserter = Inserter::new(&table, max_packet, limit, loads);
@@ -221,12 +228,14 @@ impl MysqlStore {
             }
             Kept::Not(reason) => {
                 self.exactly_once.store(false, Ordering::Relaxed);
-                tracing::warn!(
-                    table = self.table_name,
-                    reason,
-                    "the position is not kept with the rows: after a crash records may be stored \
-                     twice"
-                );
+                if self.is_news(&reason) {
+                    tracing::warn!(
+                        table = self.table_name,
+                        reason,
+                        "the position is not kept with the rows: after a crash records may be \
+                         stored twice"
+                    );
+                }
                 remembered
             }
         };
@@ -296,13 +305,48 @@ impl MysqlStore {
             .await
             .map_err(|failure| failure.into_error("asking whether the server is there"))?;
         if writer.looked.elapsed() >= LOOK_AGAIN {
-            self.look(&mut writer)
-                .await
-                .map_err(|failure| failure.into_error("looking at the tables"))?;
-            writer.looked = Instant::now();
+            match self.look(&mut writer).await {
+                Ok(()) => writer.looked = Instant::now(),
+                Err(Failure::Altered) => {
+                    drop(place);
+                    return self.open_anew(&writer.journal).await;
+                }
+                Err(failure) => return Err(failure.into_error("looking at the tables")),
+            }
         }
         *place = Some(writer);
+        self.forget_what_was_told();
         Ok(())
+    }
+
+    /// Opens the store with the table as it is now. Nothing is under way, so all goes on from where it
+    /// was, if the position is still there.
+    async fn open_anew(&self, journal: &str) -> Result<()> {
+        tracing::info!(
+            table = self.table_name,
+            "somebody has altered the tables: the store is opened again"
+        );
+        let before = self.committed.load(Ordering::Relaxed);
+        match self.connect(journal).await? {
+            Some(position) if position == before => Ok(()),
+            None if before == 0 => Ok(()),
+            _ => {
+                *self.writer.lock().await = None;
+                Err(Failure::Altered.into_error("looking at the tables"))
+            }
+        }
+    }
+
+    /// Whether the log is to be told this: once until the store works.
+    fn is_news(&self, what: &str) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.insert(what.to_owned())
+    }
+
+    /// Takes note that the store works: what comes now is another story.
+    fn forget_what_was_told(&self) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.clear();
     }
 
     /// Fails when the tables are not as they were when the store was opened.
@@ -333,6 +377,7 @@ impl MysqlStore {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) =
             Some((writer.journal.clone(), end));
         self.committed.fetch_max(end, Ordering::Relaxed);
+        self.forget_what_was_told();
         let mut truncated = self
             .truncated
             .lock()

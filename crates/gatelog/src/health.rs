@@ -25,6 +25,8 @@ struct State {
     busy_since: Option<Instant>,
     warnings: Warnings,
     neglected: Option<String>,
+    /// What of it the log has told. Nothing is told while no records pass: why they do not is told.
+    told_neglected: Option<String>,
 }
 
 /// What an operator should look at, although records pass. Counted since the process began.
@@ -114,11 +116,16 @@ impl Health {
     pub fn set_neglected(&self, what: Option<String>) {
         let name = self.name.as_str();
         let mut state = self.state();
-        match (&state.neglected, &what) {
-            (before, Some(now)) if before.as_ref() != Some(now) => {
+        let takes_records = state.opened && state.error.is_none();
+        match (&state.told_neglected, &what) {
+            (told, Some(now)) if takes_records && told.as_ref() != Some(now) => {
                 tracing::warn!(name, problem = %now, "the {} takes records, but not all is well", self.kind);
+                state.told_neglected.clone_from(&what);
             }
-            (Some(_), None) => tracing::info!(name, "the {} is all well again", self.kind),
+            (Some(_), None) => {
+                tracing::info!(name, "the {} is all well again", self.kind);
+                state.told_neglected = None;
+            }
             _ => {}
         }
         state.neglected = what;
@@ -126,5 +133,83 @@ impl Health {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(line);
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The levels of the lines that are logged, by their first letters.
+    fn levels(run: impl FnOnce()) -> String {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .without_time()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, run);
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let levels = log.lines().map(|line| line.trim_start().chars().next());
+        levels.map(Option::unwrap_or_default).collect()
+    }
+
+    #[test]
+    fn what_is_neglected_is_told_while_records_pass_and_not_while_they_do_not() {
+        let some = |text: &str| Some(text.to_owned());
+        let told = levels(|| {
+            let health = Health::new("store", "mysql");
+            // Not opened yet.
+            health.set_neglected(some("not reached"));
+        });
+        assert_eq!(told, "");
+        let told = levels(|| {
+            let health = Health::new("store", "mysql");
+            health.set(None);
+            health.set_neglected(some("no right"));
+            health.set_neglected(some("no right"));
+            health.set_neglected(None);
+        });
+        assert_eq!(told, "IWI");
+        let told = levels(|| {
+            let health = Health::new("store", "mysql");
+            health.set(None);
+            health.set(some("gone"));
+            health.set_neglected(some("not reached"));
+            assert_eq!(health.neglected(), some("not reached"));
+            health.set(None);
+            // What it was is over with the outage; what it is now is told.
+            health.set_neglected(some("no right"));
+        });
+        assert_eq!(told, "IWIW");
+    }
+
+    #[test]
+    fn an_outage_is_told_when_it_begins_changes_and_ends() {
+        let told = levels(|| {
+            let health = Health::new("store", "mysql");
+            for error in [None, Some("a"), Some("a"), Some("b"), None, None] {
+                health.set(error.map(str::to_owned));
+            }
+        });
+        assert_eq!(told, "IWWI");
     }
 }

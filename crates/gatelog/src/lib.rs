@@ -29,6 +29,7 @@ pub mod caught;
 pub mod health;
 pub mod loss;
 pub mod place;
+pub mod refusal;
 
 // What people and programs ask.
 pub mod api;

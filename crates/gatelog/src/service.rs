@@ -27,6 +27,7 @@ use crate::health::Health;
 use crate::intake::Intake;
 use crate::output::{self, Output};
 use crate::pipeline::Pipeline;
+use crate::refusal::{self, Refused};
 use crate::retention::Sweeper;
 use crate::senders::{self, Keeper, Senders};
 use crate::telemetry::{IntakeMetrics, Telemetry};
@@ -55,6 +56,8 @@ pub struct Service {
     pub decoders: Semaphore,
     /// What the disk tells of the journal.
     pub lookout: Lookout,
+    /// Bodies that the journal has not taken.
+    pub refused: Refused,
     /// What senders may send.
     pub limits: Limits,
     /// Whether rows show absent texts as "".
@@ -249,6 +252,7 @@ pub async fn start_with_outputs(
         query_store,
         room: Room::default(),
         lookout: Lookout::default(),
+        refused: Refused::default(),
         decoders: Semaphore::new(api::ingest::LARGE_AT_ONCE),
         limits: Limits {
             body_bytes: bytes(config.ingest.max_body_bytes),
@@ -270,6 +274,7 @@ pub async fn start_with_outputs(
     let refuse = api::ingest::stopping;
     let server = api::server::serve(listener, handler, refuse, stop, acknowledge);
     let server = tokio::spawn(server);
+    tokio::spawn(refusal::tell(Arc::clone(&service), stop_stores.subscribe()));
     tracing::info!(%address, data_dir = %config.data_dir.display(), "gatelog is listening");
     Ok(Running {
         address,

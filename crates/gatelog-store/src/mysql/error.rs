@@ -102,7 +102,11 @@ impl Failure {
             Self::Altered => return unavailable(format!("{doing}: the table was altered")),
             Self::Driver(mysql_async::Error::Server(error)) => error,
             // Neither has anything of a statement in its text.
-            Self::Driver(error @ (mysql_async::Error::Io(_) | mysql_async::Error::Driver(_))) => {
+            // (The driver's own words put the same two before the error's.)
+            Self::Driver(mysql_async::Error::Io(error)) => {
+                return unavailable(format!("{doing}: {error}"));
+            }
+            Self::Driver(error @ mysql_async::Error::Driver(_)) => {
                 return unavailable(format!("{doing}: {error}"));
             }
             Self::Driver(_) => return unavailable(format!("{doing}: the connection failed")),
@@ -244,6 +248,13 @@ mod tests {
         assert_eq!(
             odd.into_error("writing").to_string(),
             "mysql is not available: writing: the server answered error 1064 (42000)"
+        );
+        let gone = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        assert_eq!(
+            Failure::Driver(gone.into())
+                .into_error("writing")
+                .to_string(),
+            "mysql is not available: writing: Input/output error: connection reset"
         );
         let late = Failure::Late(Duration::from_secs(30));
         assert!(matches!(

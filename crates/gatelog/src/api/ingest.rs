@@ -53,7 +53,12 @@ where
     };
     let response = match answer {
         Ok(outcome) => acknowledged(&outcome),
-        Err(refusal) => refusal.response(),
+        Err(refusal) => {
+            if let Refusal::Journal(error) = &refusal {
+                service.refused.note(error);
+            }
+            refusal.response()
+        }
     };
     service.count_request(response.status());
     response

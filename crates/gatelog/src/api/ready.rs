@@ -10,9 +10,9 @@ use axum::response::Response;
 use gatelog_journal::Lag;
 use serde::Serialize;
 
-use super::lookout::Sight;
 use crate::health::{Health, Warnings};
-use crate::service::{Limits, Service};
+use crate::refusal;
+use crate::service::Service;
 
 #[derive(Serialize)]
 struct Readiness {
@@ -41,7 +41,8 @@ struct ReaderState {
     /// What an operator should look at, although records pass.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
-    /// Records of the journal that are not stored or delivered for good.
+    /// Records of the journal that are not stored or delivered. (What a store has taken and not yet
+    /// written to a file is stored: it is seen, and the journal keeps it until it is in a file.)
     lag_records: u64,
     /// Bytes of these.
     lag_bytes: u64,
@@ -77,8 +78,7 @@ pub async fn ready(State(service): State<Arc<Service>>) -> Response {
         .outputs
         .iter()
         .map(|output| reader(&output.name, &output.reader, &output.health, lags));
-    let failure = service.journal.failure();
-    let error = failure.or_else(|| full(&service, &sight));
+    let error = refusal::reason(&service, &sight);
     let readiness = Readiness {
         ready: error.is_none() && stores.iter().all(|store| store.reader.ok),
         journal: JournalState {
@@ -99,33 +99,6 @@ pub async fn ready(State(service): State<Arc<Service>>) -> Response {
         status,
         serde_json::to_string(&readiness).unwrap_or_default(),
     )
-}
-
-/// What is full, if anything is: the journal has reached its cap, or the disk its reserve.
-fn full(service: &Service, sight: &Sight) -> Option<String> {
-    /// What the journal counts as full before it is, and what it takes for itself.
-    const MARGIN_BYTES: u64 = (1 << 20) + (64 << 10);
-    if !service.journal.is_full() {
-        return None;
-    }
-    let Limits {
-        journal_bytes: max_bytes,
-        reserve_bytes,
-        ..
-    } = service.limits;
-    let used_bytes = service.journal.used_bytes();
-    let error = if used_bytes + MARGIN_BYTES > max_bytes {
-        gatelog_journal::Error::Full {
-            used_bytes,
-            max_bytes,
-        }
-    } else {
-        gatelog_journal::Error::DiskFull {
-            free_bytes: sight.free_bytes.unwrap_or_default(),
-            reserve_bytes,
-        }
-    };
-    Some(error.to_string())
 }
 
 fn reader(name: &str, reader: &str, health: &Health, lags: &[Lag]) -> ReaderState {

@@ -73,7 +73,12 @@ pub(super) fn catch_up(
         );
     }
     replay(senders, reader, end);
-    tracing::info!(bytes = end.since(begin), "what senders have sent is known");
+    if end > begin {
+        tracing::info!(
+            bytes = end.since(begin),
+            "what senders have sent was looked up in the journal"
+        );
+    }
 }
 
 /// Lets the senders in that wait, also after a panic.

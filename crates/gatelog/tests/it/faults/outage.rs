@@ -57,6 +57,9 @@ fn a_store_that_is_never_there_fills_the_journal_to_its_cap_and_no_further() {
     assert_eq!(status(&refused), 503, "{refused}");
     assert!(refused.contains("retry-after: "), "{refused}");
     assert!(refused.contains("the journal is full"), "{refused}");
+    gatelog
+        .wait_for_log("the journal takes no records: senders are answered 503")
+        .unwrap();
     let journal = dir.path().join("journal");
     assert!(disk_mib(&journal) <= CAP_MIB, "{} MiB", disk_mib(&journal));
     let metrics = gatelog.get("/metrics").unwrap().1;

@@ -1,5 +1,9 @@
 //! The account is not what it was.
 
+use std::time::Duration;
+
+use gatelog_testkit::wait;
+
 use super::stage::{PASSWORD, Stage, USER, dsn};
 
 #[test]
@@ -53,8 +57,22 @@ fn a_right_to_insert_that_is_taken_away_is_told_until_it_is_back() {
         ));
         // Rights to a whole database are those of the moment when it was chosen.
         stage.reconnect();
+        let connected = || {
+            let log = stage.gatelog().log();
+            let is_such = |line: &&String| line.contains("connected to the database");
+            log.iter().filter(is_such).count()
+        };
         let told = stage.told("INSERT command denied");
         assert!(told.contains("access_logs"), "{told}");
+        // Each attempt connects, and one of them is told.
+        let before = connected();
+        let attempts = stage.errors() + 3;
+        let tried = wait::until("three attempts", Duration::from_mins(1), || {
+            let errors = stage.errors();
+            (errors >= attempts).then_some(()).ok_or(errors)
+        });
+        tried.unwrap();
+        assert!(connected() <= before + 1, "{} connections", connected());
         stage.sql(&format!("GRANT INSERT ON logs.* TO {USER}@'%'"));
         stage.reconnect();
     });

@@ -42,6 +42,22 @@ fn columns_that_come_and_go_and_change_cost_no_row() {
 }
 
 #[test]
+fn a_table_that_is_altered_while_nothing_is_written_is_no_failure_of_the_store() {
+    let stage = Stage::new();
+    stage.wait_for_rows(50);
+    stage.rig.down();
+    stage.drained();
+    let before = stage.errors();
+    stage.sql("ALTER TABLE access_logs ADD COLUMN note VARCHAR(20)");
+    let again = "somebody has altered the tables: the store is opened again";
+    stage.gatelog().wait_for_log(again).unwrap();
+    stage.rig.up(stage.gatelog());
+    stage.wait_for_rows(50);
+    assert_eq!(stage.errors(), before);
+    assert!(stage.finish().is_empty());
+}
+
+#[test]
 fn a_table_that_cannot_take_records_any_more_is_told_until_it_can() {
     let stage = Stage::new();
     stage.sql("ALTER TABLE access_logs CHANGE COLUMN start_time began DATETIME(3) NOT NULL");

@@ -198,6 +198,15 @@ impl Stage {
         (status, serde_json::from_str(&body).unwrap())
     }
 
+    /// How many attempts to write have failed.
+    pub(super) fn errors(&self) -> u64 {
+        let metrics = self.gatelog().get("/metrics").unwrap().1;
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("gatelog_store_errors_total{store=\"mysql\"} "));
+        line.unwrap().parse().unwrap()
+    }
+
     /// Waits until `/ready` says this, while batches are taken as before; answers all it says.
     pub(super) fn told(&self, words: &str) -> String {
         let told = wait::until(&format!("{words:?} to be told"), PATIENCE, || {

@@ -20,7 +20,8 @@ pub const USAGE: u8 = 64;
 pub enum Command {
     /// Take records, keep them, answer queries.
     Serve(serve::Arguments),
-    /// Validate a configuration file; the error shows line, column and what is allowed.
+    /// Validate a configuration file, with the environment as it is here; the error shows line, column
+    /// and what is allowed.
     Check(check::Arguments),
     /// Send realistic records to a running server, and print what was acknowledged.
     Send(send::Arguments),
@@ -28,6 +29,18 @@ pub enum Command {
     Chaos(chaos::Arguments),
     /// What concerns the database and not a running server.
     Mysql(mysql::Arguments),
+}
+
+/// Reads the number of an argument, from `least` to `most`.
+fn number(least: u64, most: u64) -> impl Fn(&str) -> Result<u64, String> + Clone {
+    move |text| {
+        let number = text.parse().ok();
+        let fits = number.filter(|number| (least..=most).contains(number));
+        fits.ok_or_else(|| match most {
+            u64::MAX => format!("expected a whole number, at least {least}"),
+            _ => format!("expected a whole number from {least} to {most}"),
+        })
+    }
 }
 
 impl Command {

@@ -1,4 +1,5 @@
-//! The configuration: the types are its documentation.
+//! The configuration. Its reference for people is `docs/configuration.md`, which a test holds to these
+//! types.
 //!
 //! **Shape.** A YAML file, then the environment, then the flags of the command line; each wins over
 //! the one before. Every key of the file has an environment form: `GATELOG_`, the path in capitals,
@@ -7,11 +8,15 @@
 //!
 //! **Invariants.** An unknown key is an error that names it and its line.
 
+mod address;
 mod age;
 mod environment;
 mod file;
+mod number;
 mod size;
+mod switch;
 
+pub use address::parse_address;
 pub use age::{Age, AgeError};
 pub use environment::overlay;
 pub use file::{ConfigError, check, load, parse};
@@ -31,6 +36,7 @@ pub struct Config {
     #[serde(rename = "_format_version", skip_serializing_if = "Option::is_none")]
     pub format_version: Option<String>,
     /// Address of the data listener: ingestion, queries, health. Default `0.0.0.0:8080`.
+    #[serde(deserialize_with = "address::deserialize")]
     pub listen: SocketAddr,
     /// Directory of the journal, the lake and the dead letters. One process at a time may use it.
     /// Default `./gatelog-data`.
@@ -133,10 +139,12 @@ pub struct Mysql {
     pub dsn: Secret,
     /// As soon as so many records wait they are written, in one transaction of up to 4 MiB. From 1;
     /// default 5000.
+    #[serde(deserialize_with = "number::deserialize")]
     #[schemars(range(min = 1))]
     pub batch_records: u64,
     /// However few records wait, they wait no longer than so many milliseconds for others to be written
     /// with. From 0 to 10000; default 200.
+    #[serde(deserialize_with = "number::deserialize")]
     #[schemars(range(max = 10_000))]
     pub batch_delay_ms: u64,
     /// File (PEM) with the certificates of those who may vouch for the server, and nobody else. With it
@@ -245,6 +253,7 @@ impl Default for DeadLetter {
 pub struct Compat {
     /// `GET /query` shows absent texts as "" and absent numbers as 0, as the Go db-log-collector
     /// does. Default false: `null`.
+    #[serde(deserialize_with = "switch::deserialize")]
     pub empty_strings: bool,
 }
 

@@ -36,7 +36,7 @@ use self::child::Launch;
 use self::directory::Directory;
 use self::ledger::Ledger;
 use self::random::Random;
-use super::{USAGE, print};
+use super::{USAGE, number, print};
 use crate::shutdown;
 
 /// Minutes of a run for which neither time nor kills were said.
@@ -46,20 +46,20 @@ const DEFAULT_MINUTES: u64 = 2;
 #[derive(Clone, Debug, Args)]
 pub struct Arguments {
     /// How long there is load and there are faults [default: 2, unless --kills is given].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_080))]
+    #[arg(long, value_name = "N", value_parser = number(1, 10_080))]
     minutes: Option<u64>,
     /// Ends the faults after so many kills.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = number(1, u64::MAX))]
     kills: Option<u64>,
     /// An empty or new directory for the run, on the disk in question [default: a new one below the
     /// current directory].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Repeats the choices of an earlier run, though not its timing.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number(0, u64::MAX))]
     seed: Option<u64>,
     /// Records a second, at most.
-    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = number(1, u64::MAX))]
     rate: u64,
 }
 

@@ -1,12 +1,12 @@
-//! `gatelog check FILE`.
+//! `gatelog check FILE`: would `gatelog serve` start with this file, here? The environment is part of
+//! the answer, as it is of the start: a DSN may be there and not in the file.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{USAGE, print};
-use crate::config;
+use super::{USAGE, print, serve};
 
 /// Arguments of `gatelog check`.
 #[derive(Debug, Args)]
@@ -16,11 +16,7 @@ pub struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    // The file alone: the environment of whoever checks is not the server's.
-    match config::load(
-        Some(&arguments.file),
-        std::iter::empty::<(String, String)>(),
-    ) {
+    match serve::file_and_environment(Some(&arguments.file)) {
         Ok(_) => {
             print::line(format_args!("{}: valid", arguments.file.display()));
             ExitCode::SUCCESS

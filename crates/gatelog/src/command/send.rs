@@ -14,27 +14,27 @@ use gatelog_record::{json, standard};
 use serde::Deserialize;
 
 use super::client::Client;
-use super::{USAGE, print};
+use super::{USAGE, number, print};
 use crate::intake;
 
 /// Arguments of `gatelog send`.
 #[derive(Clone, Debug, Args)]
 pub struct Arguments {
-    /// Where the server is; without a path records go to /ingest.
-    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    /// Where the server is, as http://HOST:PORT; without a path records go to /ingest.
+    #[arg(long, default_value = "http://127.0.0.1:8080", value_parser = http_url)]
     url: Uri,
     /// Records a second, all connections together; as many as go without it.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = number(1, u64::MAX))]
     rate: Option<u64>,
     /// Records to send.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = number(0, u64::MAX))]
     count: u64,
     /// Records in a request: 1 sends single objects, more NDJSON.
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = number(1, 10_000))]
     batch: u64,
     /// Connections at once.
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    connections: u16,
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = number(1, 1000))]
+    connections: u64,
 }
 
 #[derive(Debug, Default)]
@@ -65,12 +65,19 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         .enable_all()
         .build();
     match runtime {
-        Ok(runtime) => runtime.block_on(send(arguments, url)),
+        Ok(runtime) => runtime.block_on(send(arguments, &url)),
         Err(error) => {
             print::error(error);
             ExitCode::FAILURE
         }
     }
+}
+
+/// Reads the argument `--url`.
+fn http_url(text: &str) -> Result<Uri, String> {
+    let url: Option<Uri> = text.parse().ok();
+    url.filter(|url| ingest_url(url).is_some())
+        .ok_or_else(|| "expected an address such as http://127.0.0.1:8080".to_owned())
 }
 
 /// The address with `/ingest` where it names no path.
@@ -85,7 +92,7 @@ fn ingest_url(url: &Uri) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-async fn send(arguments: &Arguments, url: Uri) -> ExitCode {
+async fn send(arguments: &Arguments, url: &Uri) -> ExitCode {
     let begun = Instant::now();
     let tally = Arc::new(Tally::default());
     let client = Client::new();
@@ -104,7 +111,7 @@ async fn send(arguments: &Arguments, url: Uri) -> ExitCode {
     for sender in senders {
         let _ended = sender.await.is_ok();
     }
-    report(&tally, begun.elapsed())
+    report(&tally, url, begun.elapsed())
 }
 
 /// The next records to send: the number of the first, and how many.
@@ -168,7 +175,7 @@ async fn post(client: &Client, url: &Uri, body: String) -> Result<Answer, String
     serde_json::from_slice(&answer.body).map_err(|error| format!("not gatelog's answer: {error}"))
 }
 
-fn report(tally: &Tally, elapsed: Duration) -> ExitCode {
+fn report(tally: &Tally, url: &Uri, elapsed: Duration) -> ExitCode {
     let acknowledged = tally.acknowledged.load(Ordering::Relaxed);
     let (refused, failed) = (
         tally.refused.load(Ordering::Relaxed),
@@ -201,7 +208,7 @@ fn report(tally: &Tally, elapsed: Duration) -> ExitCode {
         .as_deref()
     {
         Some(failure) => {
-            print::error(failure);
+            print::error(format_args!("POST {url}: {failure}"));
             ExitCode::FAILURE
         }
         None if refused > 0 => ExitCode::FAILURE,
@@ -221,6 +228,7 @@ mod tests {
             url("http://a/logs?x=1").as_deref(),
             Some("http://a/logs?x=1")
         );
+        assert!(http_url("a b").is_err() && http_url("localhost:8080").is_err());
         assert_eq!(url("https://a"), None);
         assert_eq!(url("/path"), None);
     }

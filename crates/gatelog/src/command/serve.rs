@@ -16,11 +16,13 @@ pub struct Arguments {
     /// Configuration file (YAML). Without one the defaults hold.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Directory of the journal, the embedded store and the dead letters [default: ./gatelog-data].
+    /// Directory of the journal, the embedded store and the dead letters, which is made if it is missing
+    /// [default: ./gatelog-data].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Address of the data listener [default: 0.0.0.0:8080].
-    #[arg(long, value_name = "ADDR")]
+    /// IP address and port of the data listener, such as 127.0.0.1:8080 or [::]:8080; port 0 takes a free
+    /// one [default: 0.0.0.0:8080].
+    #[arg(long, value_name = "ADDR", value_parser = config::parse_address)]
     listen: Option<SocketAddr>,
 }
 
@@ -33,6 +35,14 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         }
     };
     telemetry::log_to_stderr(&config.log);
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        data_dir = %std::path::absolute(&config.data_dir)
+            .unwrap_or_else(|_| config.data_dir.clone())
+            .display(),
+        config = arguments.config.as_deref().map(|file| tracing::field::display(file.display())),
+        "gatelog starts"
+    );
     use_small_pages();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -172,6 +172,10 @@ mod tests {
         let error = |name, value| with(&[(name, value)]).unwrap_err().to_string();
         assert!(error("GATELOG_JOURNAL__SYNC", "x").contains("expected `fsync` or `none`"));
         assert!(error("GATELOG_JOURNAL__SYNK", "x").contains("unknown field `synk`, expected"));
+        assert!(error("GATELOG_JOURNAL__MAX_BYTES", "much").contains("such as 64MiB"));
+        assert!(error("GATELOG_LISTEN", ":8080").contains("such as 0.0.0.0:8080"));
+        assert!(error("GATELOG_COMPAT__EMPTY_STRINGS", "maybe").contains("true or false"));
+        assert!(error("GATELOG_STORE__MYSQL__BATCH_RECORDS", "5k").contains("a whole number"));
         let error = error("GATELOG_STORE__MYSQL__RETENTION", "secret");
         assert!(
             error.contains("30d") && !error.contains("secret"),

@@ -234,6 +234,52 @@ log: { level: debug, format: json }
     }
 
     #[test]
+    fn a_value_that_is_none_is_shown_with_what_would_be_one() {
+        for (text, line, expected) in [
+            ("listen: 8080\n", "line 1", "such as 0.0.0.0:8080"),
+            (
+                "\nlisten: localhost:8080\n",
+                "line 2",
+                "such as 0.0.0.0:8080",
+            ),
+            ("journal:\n  max_bytes: much\n", "line 2", "such as 64MiB"),
+            ("journal:\n  max_bytes: -1\n", "line 2", "such as 64MiB"),
+            ("journal:\n  max_bytes: [1]\n", "line 2", "such as 64MiB"),
+            ("journal:\n  sync: always\n", "line 2", "fsync"),
+            (
+                "compat:\n  empty_strings: maybe\n",
+                "line 2",
+                "true or false",
+            ),
+            ("compat:\n  empty_strings: 1\n", "line 2", "true or false"),
+            ("log:\n  level: loud\n", "line 2", "debug"),
+            (
+                "store:\n  mysql:\n    batch_records: 5k\n",
+                "line 3",
+                "a whole number",
+            ),
+            (
+                "store:\n  mysql:\n    batch_delay_ms: -1\n",
+                "line 3",
+                "a whole number",
+            ),
+            (
+                "store:\n  mysql:\n    retention: 30\n",
+                "line 3",
+                "such as 30d",
+            ),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(expected), "{text}: {error}");
+            let place = line.replace("line ", "<input>:");
+            assert!(
+                error.contains(line) || error.contains(&place),
+                "{text}: {error}"
+            );
+        }
+    }
+
+    #[test]
     fn a_password_is_not_shown_with_the_line_that_is_wrong() {
         for text in [
             "store: { mysql: { dsn: \"u:secret@tcp(db)/logs\", tls: true } }\n",

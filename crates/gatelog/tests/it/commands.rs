@@ -41,6 +41,68 @@ fn check_shows_where_a_file_is_wrong_and_what_is_allowed() {
 }
 
 #[test]
+fn check_has_the_environment_that_serve_would_have() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("gatelog.yaml");
+    fs::write(&file, "store: { mysql: { retention: 30d } }\n").unwrap();
+    let check = |variables: &[(&str, &str)]| {
+        Command::new(env!("CARGO_BIN_EXE_gatelog"))
+            .arg("check")
+            .arg(&file)
+            .env_clear()
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap()
+    };
+    let without = check(&[]);
+    assert_eq!(without.status.code(), Some(64));
+    assert!(text(&without.stderr).contains("it is needed here or in MYSQL_DSN"));
+    let dsn = ("MYSQL_DSN", "u:p@tcp(127.0.0.1:1)/d");
+    let with = check(&[dsn]);
+    assert!(with.status.success(), "{}", text(&with.stderr));
+    let wrong = check(&[dsn, ("GATELOG_JOURNAL__SYNC", "always")]);
+    assert_eq!(wrong.status.code(), Some(64));
+    assert!(text(&wrong.stderr).contains("GATELOG_JOURNAL__SYNC"));
+}
+
+#[test]
+fn an_argument_that_is_wrong_is_answered_with_what_would_be_right() {
+    for (arguments, expected) in [
+        (&["serve", "--listen", ":8080"][..], "such as 0.0.0.0:8080"),
+        (
+            &["send", "--url", "localhost:8080"],
+            "such as http://127.0.0.1:8080",
+        ),
+        (
+            &["send", "--url", "https://a"],
+            "such as http://127.0.0.1:8080",
+        ),
+        (
+            &["send", "--rate", "0"],
+            "expected a whole number, at least 1",
+        ),
+        (
+            &["send", "--batch", "20k"],
+            "expected a whole number from 1 to 10000",
+        ),
+        (
+            &["send", "--connections", "1001"],
+            "expected a whole number from 1 to 1000",
+        ),
+        (
+            &["chaos", "--minutes", "x"],
+            "expected a whole number from 1 to 10080",
+        ),
+        (&["chaos", "--seed", "x"], "expected a whole number"),
+    ] {
+        let output = gatelog(arguments);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(64), "{arguments:?}");
+        assert!(error.contains(expected), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
 fn wrong_usage_and_wrong_configuration_exit_with_64() {
     for arguments in [
         &["serve", "--nonsense"][..],
@@ -81,6 +143,17 @@ fn an_address_that_is_taken_is_named() {
         .unwrap_err()
         .to_string();
     assert!(error.contains(&format!("listen on {address}")), "{error}");
+    // Nothing is left behind, not even the directory.
+    let data_dir = second.path().join("data");
+    let output = gatelog(&[
+        "serve",
+        "--listen",
+        &address,
+        "--data-dir",
+        data_dir.to_str().unwrap(),
+    ]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!data_dir.exists());
 }
 
 #[test]
@@ -123,6 +196,12 @@ fn send_fails_when_nobody_answers() {
     assert!(text(&output.stdout).starts_with("0 acknowledged, 0 rejected, 2 failed"));
     assert!(
         text(&output.stderr).to_lowercase().contains("refused"),
+        "{}",
+        text(&output.stderr)
+    );
+    let named = format!("POST {url}/ingest: ");
+    assert!(
+        text(&output.stderr).contains(&named),
         "{}",
         text(&output.stderr)
     );

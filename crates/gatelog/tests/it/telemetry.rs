@@ -50,6 +50,40 @@ fn a_store_that_is_not_there_is_told_while_records_are_taken() {
     assert!(!service.log().join("\n").contains("secret"));
 }
 
+/// Though it keeps rows for minutes before they are written to a file.
+#[test]
+fn an_idle_lake_has_no_lag() {
+    let service = start();
+    service.ingest(lines(0..10)).unwrap();
+    service.wait_for_rows("", 10).unwrap();
+    let (_, ready) = service.get("/ready").unwrap();
+    let ready: Value = serde_json::from_str(&ready).unwrap();
+    let store = &ready["stores"][0];
+    for number in ["lag_records", "lag_bytes", "lag_seconds"] {
+        assert_eq!(store[number], 0, "{number}: {store}");
+    }
+    let metrics = service.get("/metrics").unwrap().1;
+    for number in ["records", "bytes", "seconds"] {
+        let line = format!("gatelog_reader_lag_{number}{{reader=\"lake\"}} 0\n");
+        assert!(metrics.contains(&line), "{line} in:\n{metrics}");
+    }
+}
+
+#[test]
+fn the_log_begins_with_the_version_and_the_data_directory() {
+    let service = start();
+    let log = service.log();
+    let first: Value = serde_json::from_str(&log[0]).unwrap();
+    assert_eq!(first["message"], "gatelog starts");
+    assert_eq!(first["version"], env!("CARGO_PKG_VERSION"));
+    assert!(
+        first["data_dir"].as_str().unwrap().starts_with('/'),
+        "{first}"
+    );
+    // Nothing is said of what is not there.
+    assert!(!log.join("\n").contains("senders"), "{log:?}");
+}
+
 #[test]
 fn metrics_count_what_happened() {
     let service = start();

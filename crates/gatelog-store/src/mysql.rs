@@ -61,9 +61,12 @@ use self::insert::{Batch, Inserter, NotStored, Rows, Truncated};
 use self::position::Kept;
 use self::reader::Reader;
 use self::table::Table;
-use crate::{BoxFuture, Error, Gathering, Letters, Page, Query, Result, Store};
+use crate::{BoxFuture, Error, Gathering, Letters, Page, Query, Rejected, Result, Store};
 
 const NAME: &str = "mysql";
+
+/// What is done when a batch is not stored, for errors.
+const STORING: &str = "storing records";
 
 /// How long the server may take to say that it is there.
 const PING_LIMIT: Duration = Duration::from_secs(1);
@@ -106,6 +109,25 @@ struct Writer {
     position: Option<u64>,
     /// When the tables were looked at.
     looked: Instant,
+}
+
+/// A batch that met other tables than the store was opened with.
+struct Altered {
+    failure: Failure,
+    journal: String,
+}
+
+/// Letters, and whether any were kept.
+struct Watched<'l> {
+    letters: &'l dyn Letters,
+    kept: AtomicBool,
+}
+
+impl Letters for Watched<'_> {
+    fn keep(&self, rejected: &[Rejected]) -> std::io::Result<()> {
+        self.kept.store(true, Ordering::Relaxed);
+        self.letters.keep(rejected)
+    }
 }
 
 impl MysqlStore {
@@ -272,6 +294,31 @@ impl MysqlStore {
         end: u64,
         letters: &dyn Letters,
     ) -> Result<()> {
+        let letters = Watched {
+            letters,
+            kept: AtomicBool::new(false),
+        };
+        match self.try_to_store(records, end, &letters).await? {
+            None => Ok(()),
+            // Nothing is committed, and nothing put aside that would then be put aside once more.
+            Some(altered) if !letters.kept.load(Ordering::Relaxed) => {
+                self.open_anew(&altered.journal).await?;
+                match self.try_to_store(records, end, &letters).await? {
+                    None => Ok(()),
+                    Some(altered) => Err(altered.failure.into_error(STORING)),
+                }
+            }
+            Some(altered) => Err(altered.failure.into_error(STORING)),
+        }
+    }
+
+    /// Stores the batch; answers what was in the way if the tables are not as they were.
+    async fn try_to_store(
+        &self,
+        records: &[AccessRecord<'_>],
+        end: u64,
+        letters: &dyn Letters,
+    ) -> Result<Option<Altered>> {
         let mut place = self.writer.lock().await;
         let mut writer = place.take().ok_or_else(|| unavailable("it is not open"))?;
         let batch = Batch {
@@ -281,21 +328,27 @@ impl MysqlStore {
         };
         let moves = self.exactly_once() && writer.position != Some(end);
         let step = moves.then(|| position::step(&writer.journal, writer.position, end));
-        writer
+        let stored = writer
             .inserter
             .transaction(&mut writer.conn, &batch, &mut writer.rows, letters, step)
-            .await
-            .map_err(|not_stored| match not_stored {
-                NotStored::Failure(failure) => failure.into_error("storing records"),
-                NotStored::Letters(source) => Error::Letters {
-                    store: NAME,
-                    source,
-                },
-            })?;
-        writer.position = Some(end);
-        self.note(&writer, end);
-        *place = Some(writer);
-        Ok(())
+            .await;
+        match stored {
+            Ok(()) => {
+                writer.position = Some(end);
+                self.note(&writer, end);
+                *place = Some(writer);
+                Ok(None)
+            }
+            Err(NotStored::Failure(failure)) if failure.is_about_the_table() => Ok(Some(Altered {
+                failure,
+                journal: writer.journal,
+            })),
+            Err(NotStored::Failure(failure)) => Err(failure.into_error(STORING)),
+            Err(NotStored::Letters(source)) => Err(Error::Letters {
+                store: NAME,
+                source,
+            }),
+        }
     }
 
     async fn ping(&self) -> Result<()> {
@@ -319,7 +372,7 @@ impl MysqlStore {
         Ok(())
     }
 
-    /// Opens the store with the table as it is now. Nothing is under way, so all goes on from where it
+    /// Opens the store with the table as it is now. Nothing is half done, so all goes on from where it
     /// was, if the position is still there.
     async fn open_anew(&self, journal: &str) -> Result<()> {
         tracing::info!(

@@ -48,6 +48,11 @@ impl Failure {
         matches!(self.server().map(|error| error.code), Some(1054 | 1146))
     }
 
+    /// Whether the tables are others than when the store was opened.
+    pub(super) fn is_about_the_table(&self) -> bool {
+        matches!(self, Self::Altered) || self.is_about_columns()
+    }
+
     /// Whether a text was compared with a column whose character set lacks one of its characters.
     pub(super) fn is_about_characters(&self) -> bool {
         matches!(self.server().map(|error| error.code), Some(1267 | 3988))

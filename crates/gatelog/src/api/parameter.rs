@@ -202,7 +202,7 @@ fn number<T: FromStr>(name: &str, value: &str) -> Result<T, String> {
 
 fn number_from_1(name: &str, value: &str) -> Result<u32, String> {
     match number(name, value)? {
-        0 => Err(format!("{name}: they count from 1")),
+        0 => Err(format!("{name}: 0 is not from 1 on")),
         number => Ok(number),
     }
 }
@@ -352,7 +352,7 @@ mod tests {
                 "response_code: \"abc\" is not a whole number",
             ),
             ("start=garbage", "start: \"garbage\" is not a time"),
-            ("page=0", "page: they count from 1"),
+            ("page=0", "page: 0 is not from 1 on"),
             (
                 "page=9223372036854775807",
                 "page: \"9223372036854775807\" is not a whole number",

@@ -74,10 +74,7 @@ pub(super) fn catch_up(
     }
     replay(senders, reader, end);
     if end > begin {
-        tracing::info!(
-            bytes = end.since(begin),
-            "what senders have sent was looked up in the journal"
-        );
+        tracing::info!(bytes = end.since(begin), "what senders have sent is known");
     }
 }
 

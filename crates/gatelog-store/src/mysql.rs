@@ -111,6 +111,14 @@ struct Writer {
     looked: Instant,
 }
 
+/// What an opening has found.
+struct Opened {
+    /// How far the journal is stored.
+    position: Option<u64>,
+    /// The same, as the database had it.
+    stored: Option<u64>,
+}
+
 /// A batch that met other tables than the store was opened with.
 struct Altered {
     failure: Failure,
@@ -155,7 +163,7 @@ impl MysqlStore {
         self
     }
 
-    async fn connect(&self, journal: &str) -> Result<Option<u64>> {
+    async fn connect(&self, journal: &str) -> Result<Opened> {
         let mut place = self.writer.lock().await;
         *place = None;
         let mut conn = self.door.connect(self.gathering.delay).await?;
@@ -207,7 +215,7 @@ impl MysqlStore {
             position,
             looked: Instant::now(),
         });
-        Ok(position)
+        Ok(Opened { position, stored })
     }
 
     /// Whether the records' engine has transactions, and whether and where the position is kept.
@@ -380,14 +388,13 @@ impl MysqlStore {
             "somebody has altered the tables: the store is opened again"
         );
         let before = self.committed.load(Ordering::Relaxed);
-        match self.connect(journal).await? {
-            Some(position) if position == before => Ok(()),
-            None if before == 0 => Ok(()),
-            _ => {
-                *self.writer.lock().await = None;
-                Err(Failure::Altered.into_error("looking at the tables"))
-            }
+        let Opened { position, stored } = self.connect(journal).await?;
+        let was_there = stored == position || !self.exactly_once();
+        if was_there && position.unwrap_or(0) == before {
+            return Ok(());
         }
+        *self.writer.lock().await = None;
+        Err(Failure::Moved.into_error("looking at the tables"))
     }
 
     /// Whether the log is to be told this: once until the store works.
@@ -418,10 +425,10 @@ impl MysqlStore {
             Kept::WithTheRows(found) => self.exactly_once() && found == *position,
             Kept::Not(_) => !self.exactly_once(),
         };
-        if same && is_where_it_was {
-            Ok(())
-        } else {
-            Err(Failure::Altered)
+        match (is_where_it_was, same) {
+            (false, _) => Err(Failure::Moved),
+            (true, false) => Err(Failure::Altered),
+            (true, true) => Ok(()),
         }
     }
 
@@ -451,7 +458,7 @@ impl Store for MysqlStore {
     }
 
     fn open<'a>(&'a self, journal: &'a str) -> BoxFuture<'a, Result<Option<u64>>> {
-        Box::pin(self.connect(journal))
+        Box::pin(async { Ok(self.connect(journal).await?.position) })
     }
 
     fn rewind<'a>(&'a self, journal: &'a str, position: u64) -> BoxFuture<'a, Result<()>> {

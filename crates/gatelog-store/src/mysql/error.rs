@@ -24,6 +24,8 @@ pub(super) enum Failure {
     Late(Duration),
     /// The table is not the one whose columns were read.
     Altered,
+    /// The journal's position is not where it was left.
+    Moved,
 }
 
 impl Failure {
@@ -105,6 +107,11 @@ impl Failure {
                 return unavailable(format!("{doing}: no answer within {limit:?}"));
             }
             Self::Altered => return unavailable(format!("{doing}: the table was altered")),
+            Self::Moved => {
+                return unavailable(format!(
+                    "{doing}: the journal's position is not where it was left"
+                ));
+            }
             Self::Driver(mysql_async::Error::Server(error)) => error,
             // Neither has anything of a statement in its text.
             // (The driver's own words put the same two before the error's.)

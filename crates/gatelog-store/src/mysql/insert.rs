@@ -221,7 +221,7 @@ impl Inserter {
         if let Some(step) = step {
             run(conn, self.limit, step.as_bytes()).await?;
             if conn.affected_rows() != 1 {
-                return Err(Failure::Altered.into());
+                return Err(Failure::Moved.into());
             }
         }
         gatelog_failpoint::pass("store.before_commit");

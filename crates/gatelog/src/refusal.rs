@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use gatelog_journal::Error;
-use tokio::sync::watch;
 
 use crate::api::lookout::Sight;
 use crate::service::{Limits, Service};
@@ -77,14 +76,11 @@ impl Refused {
     }
 }
 
-/// Tells the log, until `stop` turns true.
-pub(crate) async fn tell(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
+/// Tells the log, for ever.
+pub(crate) async fn tell(service: Arc<Service>) {
     let mut story = Story::default();
     loop {
-        let stopped = stop.wait_for(|stop| *stop);
-        if tokio::time::timeout(PERIOD, stopped).await.is_ok() {
-            return;
-        }
+        tokio::time::sleep(PERIOD).await;
         let looks_well = service.journal.failure().is_none() && !service.journal.is_full();
         let now = match service.refused.take() {
             Some(error) => Some(error),

@@ -187,6 +187,8 @@ pub struct Running {
     keeper: Keeper,
     sweeper: Option<Sweeper>,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
+    /// Tells the log when the journal takes no records.
+    teller: tokio::task::JoinHandle<()>,
     stop_server: watch::Sender<bool>,
     stop_stores: watch::Sender<bool>,
 }
@@ -274,7 +276,7 @@ pub async fn start_with_outputs(
     let refuse = api::ingest::stopping;
     let server = api::server::serve(listener, handler, refuse, stop, acknowledge);
     let server = tokio::spawn(server);
-    tokio::spawn(refusal::tell(Arc::clone(&service), stop_stores.subscribe()));
+    let teller = tokio::spawn(refusal::tell(Arc::clone(&service)));
     tracing::info!(%address, data_dir = %config.data_dir.display(), "gatelog is listening");
     Ok(Running {
         address,
@@ -284,6 +286,7 @@ pub async fn start_with_outputs(
         keeper,
         sweeper,
         server,
+        teller,
         stop_server,
         stop_stores,
     })
@@ -440,6 +443,9 @@ impl Running {
             Err(_) => tracing::error!("the server ended in a panic"),
         }
         self.stop_stores.send_replace(true);
+        // It holds the service, and so the lock of the data directory.
+        self.teller.abort();
+        let _aborted = self.teller.await.is_err();
         let (pipelines, outputs, keeper) = (self.pipelines, self.outputs, self.keeper);
         let sweeper = self.sweeper;
         let joined = tokio::task::spawn_blocking(move || {

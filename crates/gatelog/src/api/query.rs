@@ -14,6 +14,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use gatelog_record::json::write_text;
+use gatelog_store::query::json_bytes;
 use gatelog_store::{Error, Page};
 
 use super::{parameter, row};
@@ -44,7 +45,10 @@ pub async fn query(State(service): State<Arc<Service>>, RawQuery(query): RawQuer
 }
 
 fn render(page: Page, style: row::Style) -> String {
-    let mut body = String::from("{\"total\":");
+    let bytes: usize = page.records.iter().map(json_bytes).sum();
+    // What grows by doubling takes three times as much before it is full.
+    let mut body = String::with_capacity(bytes + 256);
+    body.push_str("{\"total\":");
     match page.total {
         Some(total) => body.push_str(&total.to_string()),
         None => body.push_str("null"),

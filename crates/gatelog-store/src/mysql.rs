@@ -33,6 +33,7 @@ mod error;
 mod form;
 mod insert;
 mod load;
+mod partitioning;
 mod position;
 mod query;
 mod reader;
@@ -178,6 +179,7 @@ impl MysqlStore {
             .next()
             .ok_or_else(|| unavailable("the server does not tell its settings"))?;
         let (table, is_new) = Table::ensure(&mut conn, &self.table_name, limit).await?;
+        partitioning::check(&mut conn, &table, now(), limit).await?;
         let table = Arc::new(table);
         let (transactional, kept) = self
             .find(&mut conn, journal)

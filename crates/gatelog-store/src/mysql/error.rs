@@ -26,6 +26,8 @@ pub(super) enum Failure {
     Altered,
     /// The journal's position is not where it was left.
     Moved,
+    /// No partition of the table holds the present time, and what helps.
+    NoPartition(String),
 }
 
 impl Failure {
@@ -60,6 +62,11 @@ impl Failure {
         matches!(self.server().map(|error| error.code), Some(1267 | 3988))
     }
 
+    /// Whether no partition of the table takes a row.
+    pub(super) fn is_about_partitions(&self) -> bool {
+        matches!(self.server().map(|error| error.code), Some(1526 | 1591))
+    }
+
     /// What is wrong with a row, if it is the row that is wrong and not the database.
     ///
     /// `columns` are the table's: only these are named.
@@ -76,6 +83,7 @@ impl Failure {
             1264 => "a number or time is out of range",
             1265 | 1292 | 1366 | 1977 => "a value does not fit the column's type",
             1406 => "a text is too long",
+            1526 | 1591 => "no partition of the table takes the row",
             1644 => "a trigger refuses the row",
             3140 | 3141 | 3143 | 3144 | 3157 => "a JSON text is not what the server takes",
             3819 | 4025 => "a CHECK constraint refuses the row",
@@ -106,6 +114,7 @@ impl Failure {
             Self::Late(limit) => {
                 return unavailable(format!("{doing}: no answer within {limit:?}"));
             }
+            Self::NoPartition(reason) => return unusable(reason),
             Self::Altered => return unavailable(format!("{doing}: the table was altered")),
             Self::Moved => {
                 return unavailable(format!(

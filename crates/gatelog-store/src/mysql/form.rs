@@ -14,11 +14,13 @@ use std::io::Write as _;
 pub(super) const FILE: &str =
     r"FIELDS TERMINATED BY '\t' ENCLOSED BY '' ESCAPED BY '\\' LINES TERMINATED BY '\n'";
 
-/// Where values are written.
+/// Where rows and their values are written.
 #[derive(Debug)]
 pub(super) struct Out<'o> {
     bytes: &'o mut Vec<u8>,
     form: Form,
+    /// Whether the next value is the first of its row.
+    is_first: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +35,7 @@ impl<'o> Out<'o> {
         Self {
             bytes,
             form: Form::Literal,
+            is_first: true,
         }
     }
 
@@ -41,7 +44,28 @@ impl<'o> Out<'o> {
         Self {
             bytes,
             form: Form::Field,
+            is_first: true,
         }
+    }
+
+    /// To be called before each value of a row.
+    pub(super) fn next(&mut self) {
+        let is_first = std::mem::replace(&mut self.is_first, false);
+        match (self.form, is_first) {
+            (Form::Literal, true) => self.bytes.push(b'('),
+            (Form::Literal, false) => self.bytes.push(b','),
+            (Form::Field, true) => {}
+            (Form::Field, false) => self.bytes.push(b'\t'),
+        }
+    }
+
+    /// Ends a row: a line of the file, or a list of literals with the comma behind it.
+    pub(super) fn end_row(&mut self) {
+        self.is_first = true;
+        self.bytes.extend_from_slice(match self.form {
+            Form::Literal => b"),",
+            Form::Field => b"\n",
+        });
     }
 
     pub(super) fn null(&mut self) {

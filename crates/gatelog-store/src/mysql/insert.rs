@@ -26,6 +26,7 @@ use super::connection::{run, within};
 use super::error::Failure;
 use super::form::Out;
 use super::load::{Loaded, Loader};
+use super::partitioning::{self, Room};
 use super::table::Table;
 use super::value;
 use crate::{Letters, Rejected};
@@ -73,18 +74,8 @@ impl Rows {
     fn fill(&mut self, batch: &Batch<'_>) {
         self.clear();
         for record in batch.records {
-            let mut separator = b'(';
-            for column in batch.table.written() {
-                self.text.push(separator);
-                separator = b',';
-                let mut out = Out::literals(&mut self.text);
-                if value::write(record, column, batch.now, &mut out)
-                    && let Some(field) = column.field
-                {
-                    *self.truncated.entry(field.name()).or_default() += 1;
-                }
-            }
-            self.text.extend_from_slice(b"),");
+            let mut out = Out::literals(&mut self.text);
+            batch.write(record, &mut out, &mut self.truncated);
             self.ends.push(self.text.len());
         }
     }
@@ -119,29 +110,47 @@ impl Rows {
 }
 
 impl Batch<'_> {
-    /// Appends the text of a row without its JSON. Answers the columns that are left empty for it.
-    fn write_without_json(&self, index: usize, out: &mut Vec<u8>) -> Vec<&'static str> {
-        let mut left_out = Vec::new();
-        let Some(record) = self.records.get(index) else {
-            return left_out;
-        };
-        let nothing = AccessRecord::default();
-        let mut separator = b'(';
+    /// Appends the record's row. What was changed to fit is added to `truncated`.
+    pub(super) fn write(
+        &self,
+        record: &AccessRecord<'_>,
+        out: &mut Out<'_>,
+        truncated: &mut Truncated,
+    ) {
         for column in self.table.written() {
-            out.push(separator);
-            separator = b',';
-            let mut out = Out::literals(out);
-            match column.field {
-                Some(field) if column.takes_json() && record.get(field).is_some() => {
-                    value::write(&nothing, column, self.now, &mut out);
-                    left_out.push(field.name());
-                }
-                _ => {
-                    value::write(record, column, self.now, &mut out);
-                }
+            out.next();
+            if value::write(record, column, self.now, out)
+                && let Some(field) = column.field
+            {
+                *truncated.entry(field.name()).or_default() += 1;
             }
         }
-        out.push(b')');
+        out.end_row();
+    }
+
+    /// As [`write`](Self::write), without the row's JSON. Answers whether it has any.
+    fn write_without_json(
+        &self,
+        record: &AccessRecord<'_>,
+        out: &mut Out<'_>,
+        truncated: &mut Truncated,
+    ) -> bool {
+        let nothing = AccessRecord::default();
+        let mut left_out = false;
+        for column in self.table.written() {
+            out.next();
+            let field = column.field.filter(|field| {
+                column.takes_json() && record.get(*field).is_some()
+            });
+            let Some(field) = field else {
+                value::write(record, column, self.now, out);
+                continue;
+            };
+            value::write(&nothing, column, self.now, out);
+            *truncated.entry(field.name()).or_default() += 1;
+            left_out = true;
+        }
+        out.end_row();
         left_out
     }
 }
@@ -290,7 +299,7 @@ impl Inserter {
             let Err(failure) = run(conn, self.limit, &self.statement).await else {
                 continue;
             };
-            let Some(reason) = failure.row_refused(self.columns.iter().map(String::as_str)) else {
+            let Some(mut reason) = failure.row_refused(self.columns.iter().map(String::as_str)) else {
                 return Err(failure);
             };
             // Columns that have come, or become narrower, are no fault of the rows. From here on the
@@ -299,6 +308,16 @@ impl Inserter {
                 return Err(Failure::Altered);
             }
             looked = true;
+            if failure.is_about_partitions() {
+                let now = within(self.limit, partitioning::room(conn, batch.table, batch.now)).await?;
+                match now {
+                    Room::None(reason) => return Err(Failure::NoPartition(reason)),
+                    Room::ForNow => {
+                        "its start_time lies outside of the table's partitions".clone_into(&mut reason);
+                    }
+                    Room::NotByTime => {}
+                }
+            }
             if range.len() > 1 {
                 let middle = range.start + range.len() / 2;
                 open.push(middle..range.end);
@@ -326,12 +345,18 @@ impl Inserter {
         index: usize,
         truncated: &mut Truncated,
     ) -> Result<bool, Failure> {
+        let Some(record) = batch.records.get(index) else {
+            return Ok(false);
+        };
         self.statement.clear();
         self.statement.extend_from_slice(&self.head);
-        let left_out = batch.write_without_json(index, &mut self.statement);
-        if left_out.is_empty() {
+        let mut left_out = Truncated::new();
+        let mut out = Out::literals(&mut self.statement);
+        if !batch.write_without_json(record, &mut out, &mut left_out) {
             return Ok(false);
         }
+        // The comma behind the row.
+        self.statement.pop();
         if let Err(failure) = run(conn, self.limit, &self.statement).await {
             let columns = self.columns.iter().map(String::as_str);
             return match failure.row_refused(columns) {
@@ -339,8 +364,8 @@ impl Inserter {
                 None => Err(failure),
             };
         }
-        for column in left_out {
-            *truncated.entry(column).or_default() += 1;
+        for (column, count) in left_out {
+            *truncated.entry(column).or_default() += count;
         }
         Ok(true)
     }

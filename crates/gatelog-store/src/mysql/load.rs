@@ -35,7 +35,6 @@ use super::error::Failure;
 use super::form::{FILE, Out};
 use super::insert::{Batch, PACKET_MARGIN_BYTES, Truncated};
 use super::table::Table;
-use super::value;
 
 /// Bytes that are sent at once, unless the server takes less.
 const PIECE_BYTES: usize = 128 << 10;
@@ -173,19 +172,7 @@ impl Loader {
         let mut piece = Vec::with_capacity(self.piece_bytes + ROW_BYTES);
         for record in batch.records {
             let start = piece.len();
-            let mut separate = false;
-            for column in batch.table.written() {
-                if std::mem::replace(&mut separate, true) {
-                    piece.push(b'\t');
-                }
-                let mut out = Out::fields(&mut piece);
-                if value::write(record, column, batch.now, &mut out)
-                    && let Some(field) = column.field
-                {
-                    *truncated.entry(field.name()).or_default() += 1;
-                }
-            }
-            piece.push(b'\n');
+            batch.write(record, &mut Out::fields(&mut piece), truncated);
             if piece.len() - start > self.max_row_bytes {
                 // A row is missing then, and the batch is inserted instead.
                 piece.truncate(start);

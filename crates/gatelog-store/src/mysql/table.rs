@@ -115,6 +115,11 @@ impl Table {
         })
     }
 
+    /// The table's name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The table's name as it stands in a statement.
     pub(super) fn quoted(&self) -> String {
         quoted(&self.name)

@@ -3,6 +3,7 @@
 mod failure;
 mod faults;
 mod load;
+mod partitions;
 mod query;
 mod retention;
 mod schema;

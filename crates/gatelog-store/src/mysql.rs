@@ -26,6 +26,7 @@
 //! After any other failure the
 //! connection is given up and [`open`](Store::open) makes a new one.
 
+mod charset;
 mod column;
 mod connection;
 mod dsn;
@@ -178,7 +179,11 @@ impl MysqlStore {
             .into_iter()
             .next()
             .ok_or_else(|| unavailable("the server does not tell its settings"))?;
-        let (table, is_new) = Table::ensure(&mut conn, &self.table_name, limit).await?;
+        let max_packet = self.door.max_packet_bytes(max_packet);
+        let (mut table, is_new) = Table::ensure(&mut conn, &self.table_name, limit).await?;
+        within(limit, table.learn_charsets(&mut conn, max_packet))
+            .await
+            .map_err(|failure| failure.into_error("asking for the columns' characters"))?;
         partitioning::check(&mut conn, &table, now(), limit).await?;
         let table = Arc::new(table);
         let (transactional, kept) = self
@@ -204,7 +209,6 @@ impl MysqlStore {
                 "connected to the database"
             );
         }
-        let max_packet = self.door.max_packet_bytes(max_packet);
         let loads = local_infile && transactional == Some(true);
         let inserter = Inserter::new(&table, max_packet, limit, loads);
         self.reader.set_table(Arc::clone(&table));

@@ -5,6 +5,8 @@
 
 use gatelog_record::{Field, Kind};
 
+use super::charset::Charset;
+
 /// A column of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Column {
@@ -15,6 +17,8 @@ pub(super) struct Column {
     pub(super) class: Class,
     pub(super) nullable: bool,
     pub(super) demand: Demand,
+    /// The expression that it is computed by, if it is.
+    pub(super) computed: Option<String>,
 }
 
 /// What a column wants of a row.
@@ -61,41 +65,6 @@ impl Class {
             Self::DateTime { .. } | Self::Timestamp { .. } => field.kind() == Kind::Time,
             Self::Text { .. } | Self::Json | Self::Float => field != Field::StartTime,
             Self::Other => false,
-        }
-    }
-}
-
-/// Which characters a text column can hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Charset {
-    /// All, or those that the server knows best.
-    Any,
-    /// Those up to U+FFFF: `utf8mb3`.
-    Basic,
-    /// `latin1`.
-    Latin1,
-    /// `ascii`.
-    Ascii,
-}
-
-impl Charset {
-    fn named(name: &str) -> Self {
-        match name {
-            "utf8" | "utf8mb3" | "ucs2" => Self::Basic,
-            "latin1" => Self::Latin1,
-            "ascii" => Self::Ascii,
-            _ => Self::Any,
-        }
-    }
-
-    /// Whether a column can hold the character.
-    pub(super) fn has(self, character: char) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Basic => u32::from(character) <= 0xffff,
-            // What lies between is not what it is in ISO 8859-1.
-            Self::Latin1 => matches!(character, '\0'..='\x7f' | '\u{a0}'..='\u{ff}'),
-            Self::Ascii => character.is_ascii(),
         }
     }
 }
@@ -169,7 +138,7 @@ impl Column {
             "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" => Class::Text {
                 max_chars: usize::MAX,
                 max_bytes: size(max_bytes),
-                charset: Charset::Any,
+                charset: Charset::named(""),
             },
             "json" => Class::Json,
             "tinyint" => integer(8, unsigned),
@@ -185,7 +154,8 @@ impl Column {
         let nullable = nullable == "YES";
         let numbered =
             extra.is_some_and(|extra| extra.to_ascii_lowercase().contains("auto_increment"));
-        let demand = if generated.is_some_and(|expression| !expression.is_empty()) {
+        let computed = generated.filter(|expression| !expression.is_empty());
+        let demand = if computed.is_some() {
             Demand::Nothing
         } else if nullable || default.is_some() || numbered {
             Demand::Optional
@@ -204,6 +174,7 @@ impl Column {
             class,
             nullable,
             demand,
+            computed,
         }
     }
 

@@ -86,6 +86,7 @@ impl Failure {
             1526 | 1591 => "no partition of the table takes the row",
             1644 => "a trigger refuses the row",
             3140 | 3141 | 3143 | 3144 | 3157 => "a JSON text is not what the server takes",
+            3751 | 3752 | 3903 | 3904 | 3907 => "an index of an expression refuses the row",
             3819 | 4025 => "a CHECK constraint refuses the row",
             // Data exceptions and integrity constraints in general.
             _ if error.state.starts_with("22") || error.state.starts_with("23") => {
@@ -93,18 +94,23 @@ impl Failure {
             }
             _ => return None,
         };
-        Some(match column_of(&error.message, columns) {
+        Some(match self.column(columns) {
             Some(column) => format!("{what} (column {column}, error {})", error.code),
             None => format!("{what} (error {})", error.code),
         })
     }
 
+    /// The column that the server names, if it is one of these.
+    pub(super) fn column<'c>(&self, columns: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+        column_of(&self.server()?.message, columns)
+    }
+
     /// Whether a row was refused for a JSON text, or may have been: MariaDB checks JSON by a
-    /// constraint like any other.
+    /// constraint like any other. MySQL's indexes of expressions have errors of their own.
     pub(super) fn may_be_about_json(&self) -> bool {
         matches!(
             self.server().map(|error| error.code),
-            Some(3140 | 3141 | 3157 | 4025)
+            Some(3140 | 3141 | 3157 | 3751 | 3752 | 3903 | 3904 | 3907 | 4025)
         )
     }
 

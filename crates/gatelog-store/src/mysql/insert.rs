@@ -7,8 +7,8 @@
 //! **Failure.** When a statement fails by a row's fault, and the table has not been altered since its
 //! columns were read, its rows are halved until the row is alone; that one is refused, its neighbours
 //! are stored. If it may be its JSON that the server does not
-//! take (MariaDB reads 32 levels, MySQL 100 and no half surrogates), the row is tried once more
-//! without it. The server undoes a failed statement, not the
+//! take (MariaDB reads 32 levels, MySQL 100 and no half surrogates), or what a column is computed from
+//! that takes no such value, the row is tried once more without it. The server undoes a failed statement, not the
 //! transaction, so nothing is written twice (in an engine without transactions it can be).
 //!
 //! **Limits.** A statement has at most half of the server's `max_allowed_packet`, 4 MiB or 1000
@@ -139,9 +139,9 @@ impl Batch<'_> {
         let mut left_out = false;
         for column in self.table.written() {
             out.next();
-            let field = column.field.filter(|field| {
-                column.takes_json() && record.get(*field).is_some()
-            });
+            let field = column
+                .field
+                .filter(|field| column.takes_json() && record.get(*field).is_some());
             let Some(field) = field else {
                 value::write(record, column, self.now, out);
                 continue;
@@ -299,7 +299,8 @@ impl Inserter {
             let Err(failure) = run(conn, self.limit, &self.statement).await else {
                 continue;
             };
-            let Some(mut reason) = failure.row_refused(self.columns.iter().map(String::as_str)) else {
+            let Some(mut reason) = failure.row_refused(self.columns.iter().map(String::as_str))
+            else {
                 return Err(failure);
             };
             // Columns that have come, or become narrower, are no fault of the rows. From here on the
@@ -309,11 +310,13 @@ impl Inserter {
             }
             looked = true;
             if failure.is_about_partitions() {
-                let now = within(self.limit, partitioning::room(conn, batch.table, batch.now)).await?;
+                let now =
+                    within(self.limit, partitioning::room(conn, batch.table, batch.now)).await?;
                 match now {
                     Room::None(reason) => return Err(Failure::NoPartition(reason)),
                     Room::ForNow => {
-                        "its start_time lies outside of the table's partitions".clone_into(&mut reason);
+                        "its start_time lies outside of the table's partitions"
+                            .clone_into(&mut reason);
                     }
                     Room::NotByTime => {}
                 }
@@ -322,7 +325,7 @@ impl Inserter {
                 let middle = range.start + range.len() / 2;
                 open.push(middle..range.end);
                 open.push(range.start..middle);
-            } else if !failure.may_be_about_json()
+            } else if !self.may_be_about_json(&failure, batch.table)
                 || !self
                     .insert_without_json(conn, batch, range.start, &mut rows.truncated)
                     .await?
@@ -334,6 +337,12 @@ impl Inserter {
             }
         }
         Ok(refused)
+    }
+
+    /// Whether a row that was refused may be taken without its JSON.
+    fn may_be_about_json(&self, failure: &Failure, table: &Table) -> bool {
+        let column = failure.column(self.columns.iter().map(String::as_str));
+        failure.may_be_about_json() || column.is_some_and(|column| table.is_made_of_json(column))
     }
 
     /// Stores one row without its JSON, which is noted in `truncated`. Answers whether the server

@@ -187,7 +187,10 @@ impl Partitioning {
             return None;
         }
         let bound = first(self.descriptions.last()?)?;
-        let micros = match bound.strip_prefix('\'').and_then(|it| it.strip_suffix('\'')) {
+        let micros = match bound
+            .strip_prefix('\'')
+            .and_then(|it| it.strip_suffix('\''))
+        {
             Some(text) => Timestamp::parse(text)
                 .or_else(|| Timestamp::parse(&format!("{text} 00:00:00")))?
                 .micros(),
@@ -210,6 +213,9 @@ impl Partitioning {
         } else {
             1
         };
-        format!("VALUES LESS THAN ({})", vec!["MAXVALUE"; columns].join(", "))
+        format!(
+            "VALUES LESS THAN ({})",
+            vec!["MAXVALUE"; columns].join(", ")
+        )
     }
 }

@@ -15,6 +15,7 @@ use gatelog_record::Field;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
+use super::charset::Charset;
 use super::column::{self, Class, Column, Demand, quoted};
 use super::connection::{rows, within};
 use super::error::{Failure, unusable};
@@ -76,6 +77,29 @@ impl Table {
             table.ok_or_else(|| unusable(format!("the account does not see the table {name}")))?;
         table.check()?;
         Ok((table, is_missing))
+    }
+
+    /// Finds out which characters the columns that are written can hold.
+    pub(super) async fn learn_charsets(
+        &mut self,
+        conn: &mut Conn,
+        max_packet_bytes: usize,
+    ) -> mysql_async::Result<()> {
+        let mut known: Vec<Charset> = Vec::new();
+        for column in &mut self.columns {
+            if let Class::Text { charset, .. } = &mut column.class
+                && column.field.is_some()
+            {
+                match known.iter().find(|known| *known == charset) {
+                    Some(known) => *charset = known.clone(),
+                    None => {
+                        charset.learn(conn, max_packet_bytes).await?;
+                        known.push(charset.clone());
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Whether the table's columns are still these.
@@ -163,6 +187,18 @@ impl Table {
         self.columns
             .iter()
             .find(|column| column.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether the column of this name is computed from JSON that is written.
+    pub(super) fn is_made_of_json(&self, name: &str) -> bool {
+        let expression = self
+            .column_named(name)
+            .and_then(|column| column.computed.as_deref())
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        self.written()
+            .filter(|column| column.takes_json())
+            .any(|column| expression.contains(&column.name.to_ascii_lowercase()))
     }
 
     /// The name, for a statement, of the column that numbers the rows as they come in.

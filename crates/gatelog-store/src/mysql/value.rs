@@ -13,7 +13,8 @@
 
 use gatelog_record::{AccessRecord, Field, Headers, Kind, Timestamp, Value, json};
 
-use super::column::{Charset, Class, Column};
+use super::charset::Charset;
+use super::column::{Class, Column};
 use super::form::Out;
 
 /// The range of `TIMESTAMP`, in seconds since 1970.
@@ -47,7 +48,7 @@ pub(super) fn write(
             let limits = Limits {
                 chars: *max_chars,
                 bytes: *max_bytes,
-                charset: *charset,
+                charset,
             };
             write_as_text(value, &limits, out)
         }
@@ -93,10 +94,10 @@ impl Fit {
 }
 
 /// What a text column can hold.
-struct Limits {
+struct Limits<'c> {
     chars: usize,
     bytes: usize,
-    charset: Charset,
+    charset: &'c Charset,
 }
 
 fn write_nothing(column: &Column, received: Timestamp, out: &mut Out<'_>) {
@@ -118,7 +119,7 @@ fn write_nothing(column: &Column, received: Timestamp, out: &mut Out<'_>) {
     }
 }
 
-fn write_as_text(value: Value<'_>, limits: &Limits, out: &mut Out<'_>) -> Fit {
+fn write_as_text(value: Value<'_>, limits: &Limits<'_>, out: &mut Out<'_>) -> Fit {
     match value {
         Value::Text(text) => write_text(text, limits, out),
         Value::Json(text) => write_whole(text, limits, out),
@@ -193,30 +194,28 @@ fn in_timestamp_range(time: Timestamp) -> Timestamp {
     Timestamp::from_micros(micros)
 }
 
-fn write_text(text: &str, limits: &Limits, out: &mut Out<'_>) -> Fit {
+fn write_text(text: &str, limits: &Limits<'_>, out: &mut Out<'_>) -> Fit {
     let cut = cut(text, limits);
-    let mut fit = Fit::of(cut.len() == text.len());
-    if cut.chars().all(|character| limits.charset.has(character)) {
+    if limits.charset.has_all(cut) {
         out.text(cut);
-    } else {
-        let replaced: String = cut
-            .chars()
-            .map(|character| {
-                if limits.charset.has(character) {
-                    character
-                } else {
-                    '?'
-                }
-            })
-            .collect();
-        out.text(&replaced);
-        fit = Fit::Changed;
+        return Fit::of(cut.len() == text.len());
     }
-    fit
+    let stored = cut.chars().map(|character| stored(character, limits));
+    out.text(&stored.collect::<String>());
+    Fit::Changed
+}
+
+/// The character that is stored for this one.
+fn stored(character: char, limits: &Limits<'_>) -> char {
+    if limits.charset.has(character) {
+        character
+    } else {
+        '?'
+    }
 }
 
 /// Writes a text of which a part would be worth nothing.
-fn write_whole(text: &str, limits: &Limits, out: &mut Out<'_>) -> Fit {
+fn write_whole(text: &str, limits: &Limits<'_>, out: &mut Out<'_>) -> Fit {
     if cut(text, limits).len() == text.len() {
         write_text(text, limits, out)
     } else {
@@ -225,17 +224,19 @@ fn write_whole(text: &str, limits: &Limits, out: &mut Out<'_>) -> Fit {
 }
 
 /// As much of the text as fits, whole characters only.
-fn cut<'t>(text: &'t str, limits: &Limits) -> &'t str {
+fn cut<'t>(text: &'t str, limits: &Limits<'_>) -> &'t str {
     // No text has more characters than bytes.
-    if text.len() <= limits.chars.min(limits.bytes) {
+    if text.len() <= limits.chars && limits.charset.most_bytes(text) <= limits.bytes {
         return text;
     }
-    let by_chars = text
-        .char_indices()
-        .nth(limits.chars)
-        .map_or(text.len(), |(at, _)| at);
-    let end = text.floor_char_boundary(by_chars.min(limits.bytes));
-    text.split_at_checked(end).map_or(text, |(head, _)| head)
+    let mut bytes = 0;
+    for (count, (at, character)) in text.char_indices().enumerate() {
+        bytes += limits.charset.bytes(stored(character, limits));
+        if count == limits.chars || bytes > limits.bytes {
+            return text.split_at_checked(at).map_or(text, |(head, _)| head);
+        }
+    }
+    text
 }
 
 /// The headers as the record's JSON form has them.
@@ -266,6 +267,7 @@ mod tests {
             } else {
                 Demand::Value
             },
+            computed: None,
         }
     }
 
@@ -273,7 +275,7 @@ mod tests {
         Class::Text {
             max_chars: chars,
             max_bytes: usize::MAX,
-            charset: Charset::Any,
+            charset: Charset::named("utf8mb4"),
         }
     }
 
@@ -295,16 +297,27 @@ mod tests {
         let bytes = |max_bytes| Class::Text {
             max_chars: usize::MAX,
             max_bytes,
-            charset: Charset::Any,
+            charset: Charset::named("utf8mb4"),
         };
         assert_eq!(of(bytes(16)), ("'日本語のpath'".to_owned(), false));
         assert_eq!(of(bytes(8)), ("'日本'".to_owned(), true));
-        let latin1 = Class::Text {
-            max_chars: 5,
-            max_bytes: usize::MAX,
-            charset: Charset::Latin1,
+        let utf16 = Class::Text {
+            max_chars: usize::MAX,
+            max_bytes: 7,
+            charset: Charset::named("utf16"),
         };
-        assert_eq!(of(latin1), ("'????p'".to_owned(), true));
+        assert_eq!(of(utf16), ("'日本語'".to_owned(), true));
+        let basic = Class::Text {
+            max_chars: 3,
+            max_bytes: usize::MAX,
+            charset: Charset::named("utf8mb3"),
+        };
+        let record = AccessRecord {
+            path: Some("a😀bc".into()),
+            ..AccessRecord::default()
+        };
+        let written = written(&record, &column(Field::Path, basic, true));
+        assert_eq!(written, ("'a?b'".to_owned(), true));
     }
 
     #[test]
@@ -402,14 +415,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_cut_fits_and_is_the_start(text in "\\PC{0,20}", chars in 0usize..20, bytes in 0usize..40) {
-            let limits = Limits { chars, bytes, charset: Charset::Any };
+        fn what_is_cut_fits_and_is_the_start(
+            text in "\\PC{0,20}",
+            charset in prop::sample::select(vec!["utf8mb4", "utf16", "utf32", "gbk"]),
+            chars in 0usize..20,
+            bytes in 0usize..40,
+        ) {
+            let charset = Charset::named(charset);
+            let limits = Limits { chars, bytes, charset: &charset };
+            let taken = |text: &str| -> usize { text.chars().map(|it| charset.bytes(it)).sum() };
             let cut = cut(&text, &limits);
             prop_assert!(text.starts_with(cut));
-            prop_assert!(cut.chars().count() <= chars && cut.len() <= bytes);
+            prop_assert!(cut.chars().count() <= chars && taken(cut) <= bytes);
             let next = text.strip_prefix(cut).and_then(|rest| rest.chars().next());
             let as_much_as_fits = next.is_none_or(|next| {
-                cut.chars().count() == chars || cut.len() + next.len_utf8() > bytes
+                cut.chars().count() == chars || taken(cut) + charset.bytes(next) > bytes
             });
             prop_assert!(as_much_as_fits);
         }

@@ -1,5 +1,6 @@
 //! The MySQL store against a real MariaDB.
 
+mod charsets;
 mod failure;
 mod faults;
 mod load;

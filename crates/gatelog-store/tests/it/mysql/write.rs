@@ -294,6 +294,60 @@ fn a_row_whose_json_the_server_does_not_take_is_stored_without_it() {
     assert_eq!(store.truncated(), [("ai_log", 4)]);
 }
 
+/// An index of one's own on a part of `ai_log` is made that way.
+#[test]
+fn a_row_that_is_too_long_for_a_column_computed_from_its_json_is_stored_without_it() {
+    let dsn = server().database("computed").unwrap();
+    server()
+        .sql(
+            "CREATE TABLE computed.access_logs (
+               id INT AUTO_INCREMENT PRIMARY KEY, start_time DATETIME, method VARCHAR(99), ai_log JSON,
+               user VARCHAR(5) AS (JSON_VALUE(ai_log, '$.user')) STORED,
+               chat INT AS (JSON_VALUE(ai_log, '$.chat')) VIRTUAL, INDEX (chat),
+               verb VARCHAR(5) AS (method) STORED)",
+        )
+        .unwrap();
+    let store = store(&dsn);
+    let with = |method: &'static str, ai_log: &'static str| AccessRecord {
+        start_time: Some(START),
+        method: Some(method.into()),
+        ai_log: Some(ai_log.into()),
+        ..AccessRecord::default()
+    };
+    let records = [
+        with("GET", r#"{"user":"short","chat":"7"}"#),
+        with("PUT", r#"{"user":"too long"}"#),
+        with("LONGER", r#"{"user":"short"}"#),
+        with("POST", r#"{"chat":"x"}"#),
+    ];
+    let refused = runtime().block_on(async {
+        store.open(JOURNAL).await.unwrap();
+        store.take(&records, 4).await.unwrap()
+    });
+    // Without its JSON it would be as long.
+    let refused: Vec<_> = refused
+        .iter()
+        .map(|refused| (refused.index, refused.reason.as_str()))
+        .collect();
+    assert_eq!(
+        refused,
+        [(2, "a text is too long (column verb, error 1406)")]
+    );
+    let found = server()
+        .sql("SELECT method, ai_log FROM computed.access_logs ORDER BY id")
+        .unwrap();
+    let of = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        found,
+        [
+            vec![of("GET"), of(r#"{"user":"short","chat":"7"}"#)],
+            vec![of("PUT"), None],
+            vec![of("POST"), None]
+        ]
+    );
+    assert_eq!(store.truncated(), [("ai_log", 2)]);
+}
+
 #[test]
 fn json_that_another_writer_cut_is_absent() {
     let dsn = server().database("cut_json").unwrap();

@@ -49,7 +49,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use gatelog_record::{AccessRecord, Timestamp};
+use gatelog_record::{AccessRecord, Field, Timestamp};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
@@ -97,6 +97,8 @@ pub struct MysqlStore {
     /// What the log has been told since the store last worked: while it does not, it is opened again
     /// and again.
     told: Mutex<BTreeSet<String>>,
+    /// What the table lacks, as a warning.
+    lacks: Mutex<Option<String>>,
 }
 
 /// An open connection and what belongs to it.
@@ -155,6 +157,7 @@ impl MysqlStore {
             known: Mutex::new(None),
             truncated: Mutex::new(Truncated::new()),
             told: Mutex::default(),
+            lacks: Mutex::new(None),
         }
     }
 
@@ -211,6 +214,7 @@ impl MysqlStore {
         }
         let loads = local_infile && transactional == Some(true);
         let inserter = Inserter::new(&table, max_packet, limit, loads);
+        self.note_lacks(&table);
         self.reader.set_table(Arc::clone(&table));
         *place = Some(Writer {
             conn,
@@ -438,6 +442,29 @@ impl MysqlStore {
         }
     }
 
+    /// Takes note of what the table lacks, and tells it when it is news.
+    fn note_lacks(&self, table: &Table) {
+        let lacks: Vec<&str> = table.lacks().map(Field::name).collect();
+        let warning = (!lacks.is_empty()).then(|| {
+            format!(
+                "the table {} has no column for {}: what records have of that is not stored",
+                self.table_name,
+                lacks.join(", ")
+            )
+        });
+        let mut known = self.lacks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(warning) = &warning
+            && known.as_ref() != Some(warning)
+        {
+            tracing::warn!(
+                columns = lacks.join(", "),
+                "the table {} lacks columns; what records have of them is not stored",
+                self.table_name
+            );
+        }
+        *known = warning;
+    }
+
     /// Takes note of a commit.
     fn note(&self, writer: &Writer, end: u64) {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) =
@@ -503,6 +530,11 @@ impl Store for MysqlStore {
             .iter()
             .map(|(name, count)| (*name, *count))
             .collect()
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let lacks = self.lacks.lock().unwrap_or_else(PoisonError::into_inner);
+        lacks.iter().cloned().collect()
     }
 
     fn query<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Page>> {

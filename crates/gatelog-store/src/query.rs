@@ -93,6 +93,23 @@ pub enum Condition {
     JsonIs(Field, String, String),
 }
 
+impl Condition {
+    /// The field that it is about.
+    pub fn field(&self) -> Field {
+        match self {
+            Self::TextIs(field, _)
+            | Self::TextContains(field, _)
+            | Self::TextStartsWith(field, _)
+            | Self::IntegerIs(field, _)
+            | Self::IntegerFrom(field, _)
+            | Self::IntegerTo(field, _)
+            | Self::JsonIs(field, _, _) => *field,
+            Self::From(_) | Self::To(_) => Field::StartTime,
+            Self::HasFlag(_) => Field::ResponseFlags,
+        }
+    }
+}
+
 /// The order of the rows. Rows in which the field is absent come last, rows that are alike in it
 /// in the order in which they were stored (the same way round), so the order is always total.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -141,6 +141,11 @@ pub trait Store: Send + Sync {
         Vec::new()
     }
 
+    /// What an operator should look at, although records are stored. Nothing before it was opened.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Answers a query.
     ///
     /// # Errors

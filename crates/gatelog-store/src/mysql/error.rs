@@ -86,7 +86,7 @@ impl Failure {
             1526 | 1591 => "no partition of the table takes the row",
             1644 => "a trigger refuses the row",
             3140 | 3141 | 3143 | 3144 | 3157 => "a JSON text is not what the server takes",
-            3751 | 3752 | 3903 | 3904 | 3907 => "an index of an expression refuses the row",
+            3751 | 3752 | 3903..=3907 => "an index of an expression refuses the row",
             3819 | 4025 => "a CHECK constraint refuses the row",
             // Data exceptions and integrity constraints in general.
             _ if error.state.starts_with("22") || error.state.starts_with("23") => {
@@ -110,7 +110,7 @@ impl Failure {
     pub(super) fn may_be_about_json(&self) -> bool {
         matches!(
             self.server().map(|error| error.code),
-            Some(3140 | 3141 | 3157 | 3751 | 3752 | 3903 | 3904 | 3907 | 4025)
+            Some(3140 | 3141 | 3157 | 3751 | 3752 | 3903..=3907 | 4025)
         )
     }
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use gatelog_record::AccessRecord;
+use gatelog_record::{AccessRecord, Field};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Params, Pool, Row, Value};
 use tokio::runtime;
@@ -23,7 +23,7 @@ use super::query::{Plan, Statement};
 use super::row;
 use super::table::Table;
 use crate::query::json_bytes;
-use crate::{Page, Query, Result};
+use crate::{Condition, Error, Page, Query, Result};
 
 /// How long a query may take.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -68,7 +68,7 @@ impl Reader {
 
     pub(super) async fn answer(&self, query: &Query) -> Result<Page> {
         if let Some(reason) = query.flaw() {
-            return Err(crate::Error::Unanswerable {
+            return Err(Error::Unanswerable {
                 store: NAME,
                 reason,
             });
@@ -84,7 +84,7 @@ impl Reader {
         self.attempt(query).await.map_err(Self::error)?
     }
 
-    fn error(failure: Failure) -> crate::Error {
+    fn error(failure: Failure) -> Error {
         failure.into_error("answering a query")
     }
 
@@ -94,26 +94,41 @@ impl Reader {
         let work = async {
             let mut conn = pool.get_conn().await?;
             let table = match known {
-                Some(table) => Some(table),
-                None => Table::read(&mut conn, &self.table_name)
+                Some(table) if missing(query, &table).is_none() => Some(table),
+                // It may have come since.
+                _ => Table::read(&mut conn, &self.table_name)
                     .await?
                     .map(Arc::new),
             };
             let Some(table) = table else {
                 return Ok(None);
             };
+            if let Some(field) = missing(query, &table) {
+                return Ok(Some(Err(field)));
+            }
             let plan = Plan::new(query, &table);
             let answer = match &plan {
                 Some(plan) => Some(fetch(&mut conn, plan, query, &table).await?),
                 None => None,
             };
-            Ok(Some((table, plan, answer)))
+            Ok(Some(Ok((table, plan, answer))))
         };
-        let Some((table, plan, answer)) = within(QUERY_TIMEOUT, work).await? else {
-            return Ok(Err(unusable(format!(
-                "there is no table {}",
-                self.table_name
-            ))));
+        let (table, plan, answer) = match within(QUERY_TIMEOUT, work).await? {
+            Some(Ok(answered)) => answered,
+            Some(Err(field)) => {
+                return Ok(Err(Error::Unanswerable {
+                    store: NAME,
+                    reason: format!(
+                        "the table {} has no column {} to filter by",
+                        self.table_name,
+                        field.name()
+                    ),
+                }));
+            }
+            None => {
+                let reason = format!("there is no table {}", self.table_name);
+                return Ok(Err(unusable(reason)));
+            }
         };
         let page = match (plan, answer) {
             (Some(plan), Some(answer)) => match page(query, &plan, answer) {
@@ -139,6 +154,12 @@ impl Reader {
             }
         }
     }
+}
+
+/// The first field that the query filters by and the table has no column for.
+fn missing(query: &Query, table: &Table) -> Option<Field> {
+    let mut fields = query.conditions.iter().map(Condition::field);
+    fields.find(|field| table.column(*field).is_none())
 }
 
 /// The answer when no row can fit.

@@ -23,7 +23,8 @@
 //! **Limits.** A table without a column `id` that numbers its rows is deleted from by `LIMIT`, and
 //! without an index that reads the table again for each step.
 //!
-//! **Failure.** An error ends the pass and the connection; the next step begins anew.
+//! **Failure.** A missing right to delete is an error of the pass, whether a row is too old or not. An
+//! error ends the pass and the connection; the next step begins anew.
 
 mod partition;
 
@@ -160,6 +161,11 @@ impl Retention {
             return Ok(None);
         };
         let clock = Clock::of(&table, &indexed).ok_or_else(|| no_clock(&self.table_name))?;
+        // So that a missing right shows now, and not when the first row is too old.
+        let may_delete = format!("EXPLAIN DELETE FROM {} WHERE 1 = 0 LIMIT 1", table.quoted());
+        run(&mut conn, limit, may_delete.as_bytes())
+            .await
+            .map_err(|failure| failure.into_error("deleting old rows"))?;
         let partitions = partition::find(&mut conn, &self.table_name, &table, cutoff_seconds);
         let partitions = within(limit, partitions)
             .await

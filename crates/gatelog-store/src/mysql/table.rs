@@ -182,6 +182,15 @@ impl Table {
             .find_map(|(found, column)| (found == field).then_some(column))
     }
 
+    /// The fields of the record's 37 that have no column.
+    pub(super) fn lacks(&self) -> impl Iterator<Item = Field> {
+        let has = |field: &Field| self.column(*field).is_some();
+        Field::columns()
+            .iter()
+            .copied()
+            .filter(move |field| !has(field))
+    }
+
     /// The column of this name, whether it has a field or not.
     pub(super) fn column_named(&self, name: &str) -> Option<&Column> {
         self.columns

@@ -68,10 +68,14 @@ pub async fn ready(State(service): State<Arc<Service>>) -> Response {
     let stores: Vec<StoreState> = service
         .stores
         .iter()
-        .map(|(store, health)| StoreState {
-            reader: reader(store.name(), store.name(), health, lags),
-            exactly_once: store.exactly_once(),
-            answers_queries: store.name() == service.query_store.name(),
+        .map(|(store, health)| {
+            let mut reader = reader(store.name(), store.name(), health, lags);
+            reader.warnings.extend(store.warnings());
+            StoreState {
+                reader,
+                exactly_once: store.exactly_once(),
+                answers_queries: store.name() == service.query_store.name(),
+            }
         })
         .collect();
     let outputs = service

@@ -130,6 +130,32 @@ fn values_that_are_cut_to_fit_are_counted_by_column() {
 }
 
 #[test]
+fn a_table_that_lacks_columns_is_told_and_not_filtered_by_them() {
+    let mariadb = MariaDb::shared().unwrap();
+    let dsn = mariadb.database("lacks_columns").unwrap();
+    mariadb
+        .sql("CREATE TABLE lacks_columns.access_logs (start_time DATETIME, path TEXT)")
+        .unwrap();
+    let dir = TempDir::new().unwrap();
+    let gatelog = setup(&dir).variable("MYSQL_DSN", dsn).start().unwrap();
+    gatelog.ingest(lines(0..3)).unwrap();
+    gatelog.wait_for_rows("", 3).unwrap();
+    gatelog.wait_for_log("lacks columns").unwrap();
+    let (status, ready) = gatelog.get("/ready").unwrap();
+    assert_eq!(status, 200);
+    assert!(
+        ready.contains("the table access_logs has no column for trace_id, authority, method, "),
+        "{ready}"
+    );
+    let (status, answer) = gatelog.get("/query?model=m&path=x").unwrap();
+    assert_eq!(status, 400);
+    assert!(
+        answer.contains("the table access_logs has no column model to filter by"),
+        "{answer}"
+    );
+}
+
+#[test]
 fn wrong_credentials_are_told_and_records_wait() {
     let (dir, mariadb) = (TempDir::new().unwrap(), MariaDb::shared().unwrap());
     mariadb.database("refused").unwrap();

@@ -1,7 +1,7 @@
 //! One condition as SQL.
 //!
 //! **Invariants.** NULL fits nothing, and neither do the words that other programs write for nothing
-//! (`''`, `-`). A condition on a field that the table lacks fits no row. Times are compared as the
+//! (`''`, `-`). A condition on a field that the table lacks is not asked ([`reader`](super::super::reader)). Times are compared as the
 //! column keeps them: with its digits, as moments or as seconds.
 
 use gatelog_record::{Field, Kind, Timestamp};

@@ -530,3 +530,15 @@ fn without_the_right_to_drop_the_rows_of_a_partition_are_deleted() {
     assert_eq!(pass(&mut retention).unwrap(), [Step::Deleted(10)]);
     assert_eq!(partitions("parts_denied"), "p0 p1 p2");
 }
+
+#[test]
+fn a_missing_right_to_delete_shows_before_a_row_is_too_old() {
+    table_of("may_not", &table::seed());
+    let dsn = june("june_reads", "SELECT, INSERT", "may_not");
+    let Err(Error::Unusable { reason, .. }) = pass(&mut retention(&dsn)) else {
+        panic!("nobody missed the right");
+    };
+    assert!(reason.contains("DELETE command denied"), "{reason}");
+    let dsn = june("june_reads", "DELETE", "may_not");
+    assert_eq!(pass(&mut retention(&dsn)).unwrap(), []);
+}

@@ -1,7 +1,7 @@
 //! Tables as they are found, and the one that is made.
 
 use gatelog_record::{AccessRecord, Field, Slot, Timestamp, json};
-use gatelog_store::{Error, Query, Store};
+use gatelog_store::{Condition, Error, Query, Store};
 
 use super::table::{self, NARROW, WIDE};
 use super::{JOURNAL, START, all, block_on, runtime, server, standard_records, store};
@@ -311,6 +311,50 @@ fn a_table_that_others_shaped_is_written_as_far_as_it_goes() {
             ("upstream_service_time", 1)
         ]
     );
+}
+
+#[test]
+fn a_table_that_lacks_columns_tells_of_it_and_refuses_to_filter_by_them() {
+    let dsn = server().database("lacking").unwrap();
+    let sql = |statements: &str| server().sql(&format!("USE lacking; {statements}")).unwrap();
+    sql(&table::seed());
+    let store = store(&dsn);
+    let runtime = runtime();
+    let open = || runtime.block_on(store.open(JOURNAL)).unwrap();
+    let by = |condition: Condition| {
+        runtime.block_on(store.query(&Query {
+            conditions: vec![condition],
+            ..Query::default()
+        }))
+    };
+    open();
+    assert_eq!(store.warnings(), [""; 0]);
+    sql("ALTER TABLE access_logs DROP COLUMN model, DROP COLUMN response_flags, MODIFY api BIT(1)");
+    open();
+    assert_eq!(
+        store.warnings(),
+        [
+            "the table access_logs has no column for response_flags, api, model: what records have \
+             of that is not stored"
+        ]
+    );
+    for (condition, column) in [
+        (Condition::TextIs(Field::Model, "m".into()), "model"),
+        (Condition::TextContains(Field::Api, "m".into()), "api"),
+        (Condition::HasFlag("UF".into()), "response_flags"),
+    ] {
+        match by(condition) {
+            Err(Error::Unanswerable { reason, .. }) => assert_eq!(
+                reason,
+                format!("the table access_logs has no column {column} to filter by")
+            ),
+            other => panic!("{other:?}"),
+        }
+    }
+    // A column that comes is known to the next query.
+    sql("ALTER TABLE access_logs ADD COLUMN model TEXT");
+    let page = by(Condition::TextIs(Field::Model, "m".into())).unwrap();
+    assert_eq!(page.total, Some(0));
 }
 
 #[test]

@@ -22,7 +22,8 @@
 //! refuse a row: the store is opened again, with the table as it is then.
 //!
 //! **Failure.** A row whose JSON the server does not take is stored without it, which
-//! [`truncated`](Store::truncated) counts. Any other row that the server refuses is refused alone.
+//! [`truncated`](Store::truncated) counts. Any other row that the server refuses is refused alone. When
+//! the table's partitions do not hold the present time no row is refused for that: it is unusable.
 //! After any other failure the
 //! connection is given up and [`open`](Store::open) makes a new one.
 

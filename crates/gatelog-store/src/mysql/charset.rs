@@ -109,10 +109,9 @@ impl Charset {
     pub(super) fn bytes(&self, character: char) -> usize {
         match self.width {
             Width::Utf8 => character.len_utf8(),
-            Width::Fixed(bytes) => bytes,
             Width::Utf16 => character.len_utf16() * 2,
             Width::AsciiOr(_) | Width::Gb18030 if character.is_ascii() => 1,
-            Width::AsciiOr(bytes) => bytes,
+            Width::Fixed(bytes) | Width::AsciiOr(bytes) => bytes,
             // The characters of its predecessor take two.
             Width::Gb18030 if ('\u{4e00}'..='\u{9fa5}').contains(&character) => 2,
             Width::Gb18030 => 4,

@@ -247,6 +247,12 @@ mod tests {
                 "Out of range value for column 'secret' at row 1",
                 "a number or time is out of range (error 1264)",
             ),
+            (
+                1526,
+                "HY000",
+                "Table has no partition for value 740064",
+                "no partition of the table takes the row (error 1526)",
+            ),
             (3999, "22999", "secret", "the row is refused (error 3999)"),
         ] {
             assert_eq!(refused(code, state, message).as_deref(), Some(expected));

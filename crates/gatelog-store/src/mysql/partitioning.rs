@@ -7,7 +7,7 @@
 //! **Limits.** `RANGE COLUMNS` is judged by its first column and only if that is `start_time`. What
 //! cannot be judged is taken for enough.
 //!
-//! **Source.** MySQL 8.0, "Partitioning" and "The INFORMATION_SCHEMA PARTITIONS Table"; MariaDB 10.11
+//! **Source.** MySQL 8.0, "Partitioning" and "The `INFORMATION_SCHEMA` PARTITIONS Table"; MariaDB 10.11
 //! writes the default partition of a list as `MAXVALUE`.
 
 use std::time::Duration;
@@ -74,7 +74,7 @@ pub(super) async fn room(
         return Ok(Room::NotByTime);
     }
     let help = match partitioning.method.as_str() {
-        "RANGE" | "RANGE COLUMNS" if partitioning.has_rest() => None,
+        _ if partitioning.has_rest() => None,
         "RANGE" => match value_now(conn, &partitioning.expression, start, now).await? {
             Some(value) if !partitioning.ends_behind(value) => Some(partitioning.rest()),
             _ => None,
@@ -82,19 +82,18 @@ pub(super) async fn room(
         "RANGE COLUMNS" if partitioning.column_ends_behind(now) == Some(false) => {
             Some(partitioning.rest())
         }
-        "LIST" if partitioning.has_rest() => None,
         "LIST" => match value_now(conn, &partitioning.expression, start, now).await? {
             Some(value) if !partitioning.lists(value) => Some(format!("VALUES IN ({value})")),
             _ => None,
         },
         _ => None,
     };
+    // The same words however often it is asked, so that the log has them once.
     Ok(help.map_or(Room::ForNow, |values| {
         Room::None(format!(
-            "no partition of the table {} holds the present time ({}); add one, such as: \
+            "no partition of the table {} holds the present time; add one, such as: \
              ALTER TABLE {} ADD PARTITION (PARTITION later {values})",
             table.name(),
-            now.to_sql(0),
             table.quoted(),
         ))
     }))

@@ -90,12 +90,11 @@ impl Table {
             if let Class::Text { charset, .. } = &mut column.class
                 && column.field.is_some()
             {
-                match known.iter().find(|known| *known == charset) {
-                    Some(known) => *charset = known.clone(),
-                    None => {
-                        charset.learn(conn, max_packet_bytes).await?;
-                        known.push(charset.clone());
-                    }
+                if let Some(known) = known.iter().find(|known| *known == charset) {
+                    *charset = known.clone();
+                } else {
+                    charset.learn(conn, max_packet_bytes).await?;
+                    known.push(charset.clone());
                 }
             }
         }

@@ -4,6 +4,7 @@
 //! record <- plugin          record, journal, store <- gatelog
 //! cel                       knows no record
 //! record <- store           record, journal <- testkit <- xtask, and everybody's tests
+//! record <- format <- gatelog, xtask, invariants
 //! journal                   stores bytes and knows no record
 //! failpoint <- journal, store, gatelog
 //! record, plugin, journal, store, gatelog, testkit <- invariants
@@ -15,9 +16,10 @@ use super::finding::Finding;
 use crate::workspace::{Dependency, Package};
 
 /// A member, and the members that its code may use. A new crate gets a line here.
-const EDGES: [(&str, &[&str]); 10] = [
+const EDGES: [(&str, &[&str]); 11] = [
     ("gatelog-record", &[]),
     ("gatelog-cel", &[]),
+    ("gatelog-format", &["gatelog-cel", "gatelog-record"]),
     ("gatelog-failpoint", &[]),
     ("gatelog-journal", &["gatelog-failpoint"]),
     ("gatelog-plugin", &["gatelog-record"]),
@@ -26,6 +28,7 @@ const EDGES: [(&str, &[&str]); 10] = [
         "gatelog",
         &[
             "gatelog-failpoint",
+            "gatelog-format",
             "gatelog-journal",
             "gatelog-record",
             "gatelog-store",
@@ -36,6 +39,7 @@ const EDGES: [(&str, &[&str]); 10] = [
         "gatelog-invariants",
         &[
             "gatelog",
+            "gatelog-format",
             "gatelog-journal",
             "gatelog-plugin",
             "gatelog-record",
@@ -43,7 +47,10 @@ const EDGES: [(&str, &[&str]); 10] = [
             "gatelog-testkit",
         ],
     ),
-    ("xtask", &["gatelog-record", "gatelog-testkit"]),
+    (
+        "xtask",
+        &["gatelog-format", "gatelog-record", "gatelog-testkit"],
+    ),
 ];
 
 /// For tests only.

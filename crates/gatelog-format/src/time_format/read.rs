@@ -1,0 +1,267 @@
+//! A moment out of the text that a time format printed.
+
+use gatelog_record::Timestamp;
+
+use super::{MONTHS, Name, Pad, Part, Piece, TimeFormat, WEEKDAYS};
+use crate::moment::days_before;
+
+/// What has been read so far.
+struct Found {
+    year: i64,
+    month: i64,
+    day: i64,
+    hour: i64,
+    minute: i64,
+    second: i64,
+    afternoon: Option<bool>,
+    micros: i64,
+    epoch_seconds: Option<i64>,
+    offset_seconds: i64,
+}
+
+impl TimeFormat {
+    /// Whether the text holds the whole moment, and not a part of it.
+    pub(crate) fn is_readable(&self) -> bool {
+        let has = |wanted: Part| {
+            self.pieces
+                .iter()
+                .any(|piece| matches!(piece, Piece::Number { part, .. } if *part == wanted))
+        };
+        let month = has(Part::Month) || self.pieces.iter().any(|p| matches!(p, Piece::Month(_)));
+        let epoch = self.pieces.contains(&Piece::Epoch);
+        epoch || (has(Part::Year) && month && has(Part::Day))
+    }
+
+    /// The moment that the whole text stands for; `None` where it is not of this format.
+    pub(crate) fn read(&self, text: &str) -> Option<Timestamp> {
+        let mut found = Found {
+            year: 1970,
+            month: 1,
+            day: 1,
+            hour: 0,
+            minute: 0,
+            second: 0,
+            afternoon: None,
+            micros: 0,
+            epoch_seconds: None,
+            offset_seconds: 0,
+        };
+        let mut rest = text;
+        for (at, piece) in self.pieces.iter().enumerate() {
+            let behind = self.pieces.get(at + 1..).unwrap_or_default();
+            rest = found.take(piece, behind, rest)?;
+        }
+        if !rest.is_empty() {
+            return None;
+        }
+        found.moment()
+    }
+}
+
+impl Found {
+    fn moment(&self) -> Option<Timestamp> {
+        let seconds = match self.epoch_seconds {
+            Some(seconds) => seconds,
+            None => {
+                let hour = match self.afternoon {
+                    Some(afternoon) => self.hour % 12 + if afternoon { 12 } else { 0 },
+                    None => self.hour,
+                };
+                let in_range = (1..=12).contains(&self.month)
+                    && (1..=31).contains(&self.day)
+                    && hour < 24
+                    && self.minute < 60
+                    && self.second < 61;
+                if !in_range {
+                    return None;
+                }
+                days_before(self.year, self.month, self.day) * 86_400
+                    + hour * 3600
+                    + self.minute * 60
+                    + self.second
+                    - self.offset_seconds
+            }
+        };
+        let micros = seconds.checked_mul(1_000_000)?.checked_add(self.micros)?;
+        let time = Timestamp::from_micros(micros);
+        (time.micros() == micros).then_some(time)
+    }
+
+    /// Takes one piece off the front of `text`; what follows it.
+    fn take<'t>(&mut self, piece: &Piece, behind: &[Piece], text: &'t str) -> Option<&'t str> {
+        match piece {
+            Piece::Literal(literal) => text.strip_prefix(literal.as_str()),
+            Piece::Number { part, width, pad } => {
+                let width = if *part == Part::Year { 4 } else { *width };
+                let text = match pad {
+                    Pad::Zero => text,
+                    Pad::Blank | Pad::None => text.trim_start_matches(' '),
+                };
+                let run = text.bytes().take_while(u8::is_ascii_digit).count();
+                let digits = run.min(width);
+                let exact = *pad == Pad::Zero && digits < width;
+                let (digits, rest) = text.split_at_checked(digits)?;
+                if exact {
+                    return None;
+                }
+                self.set(*part, digits.parse().ok()?);
+                Some(rest)
+            }
+            Piece::Weekday(name) => Some(name.find(&WEEKDAYS, text)?.1),
+            Piece::Month(name) => {
+                let (index, rest) = name.find(&MONTHS, text)?;
+                self.month = i64::try_from(index).ok()? + 1;
+                Some(rest)
+            }
+            Piece::HalfDay(_) => {
+                let (half, rest) = text.split_at_checked(2)?;
+                self.afternoon = Some(half.eq_ignore_ascii_case("PM"));
+                Some(rest)
+            }
+            Piece::Epoch => {
+                let run = text.bytes().take_while(u8::is_ascii_digit).count();
+                let fixed: usize = behind
+                    .iter()
+                    .map_while(|piece| match piece {
+                        Piece::Fraction(digits) => Some(*digits),
+                        _ => None,
+                    })
+                    .sum();
+                let (digits, rest) = text.split_at_checked(run.checked_sub(fixed)?)?;
+                self.epoch_seconds = Some(digits.parse().ok()?);
+                Some(rest)
+            }
+            Piece::Fraction(digits) => {
+                let (digits, rest) = text.split_at_checked(*digits)?;
+                self.set_fraction(digits)?;
+                Some(rest)
+            }
+            Piece::WholeFraction { dot } => {
+                let text = match text.strip_prefix('.') {
+                    Some(text) if *dot => text,
+                    _ if *dot => return Some(text),
+                    _ => text,
+                };
+                let run = text.bytes().take_while(u8::is_ascii_digit).count();
+                let (digits, rest) = text.split_at_checked(run)?;
+                self.set_fraction(digits)?;
+                Some(rest)
+            }
+            Piece::Offset(_) => self.take_offset(text),
+            Piece::Zone => match text.strip_prefix("UTC") {
+                Some(rest) => Some(rest),
+                None => self.take_offset(text),
+            },
+        }
+    }
+
+    fn set(&mut self, part: Part, number: i64) {
+        match part {
+            Part::Year => self.year = number,
+            Part::Month => self.month = number,
+            Part::Day => self.day = number,
+            Part::Hour | Part::Hour12 => self.hour = number,
+            Part::Minute => self.minute = number,
+            Part::Second => self.second = number,
+            // Said by the others, or not enough of a moment.
+            _ => {}
+        }
+    }
+
+    /// The finest of several fractions counts: each of them is the same one, cut.
+    fn set_fraction(&mut self, digits: &str) -> Option<()> {
+        let mut micros = 0;
+        let mut bytes = digits.bytes();
+        for _ in 0..6 {
+            let digit = bytes.next().unwrap_or(b'0');
+            micros = micros * 10 + i64::from(digit.is_ascii_digit().then(|| digit - b'0')?);
+        }
+        self.micros = self.micros.max(micros);
+        Some(())
+    }
+
+    fn take_offset<'t>(&mut self, text: &'t str) -> Option<&'t str> {
+        let (sign, text) = match text.as_bytes().first()? {
+            b'+' => (1, text.get(1..)?),
+            b'-' => (-1, text.get(1..)?),
+            _ => return None,
+        };
+        let (hours, text) = text.split_at_checked(2)?;
+        let (minutes, text) = text.strip_prefix(':').unwrap_or(text).split_at_checked(2)?;
+        let number = |text: &str| text.parse::<u8>().ok().map(i64::from);
+        self.offset_seconds = sign * (number(hours)? * 3600 + number(minutes)? * 60);
+        let seconds = text.strip_prefix(':').and_then(|text| {
+            let (seconds, rest) = text.split_at_checked(2)?;
+            Some((number(seconds)?, rest))
+        });
+        match seconds {
+            Some((seconds, rest)) => {
+                self.offset_seconds += sign * seconds;
+                Some(rest)
+            }
+            None => Some(text),
+        }
+    }
+}
+
+impl Name {
+    /// Which of the names the text begins with, and what follows it.
+    fn find<'t>(self, names: &[&str], text: &'t str) -> Option<(usize, &'t str)> {
+        names.iter().enumerate().find_map(|(index, name)| {
+            let name = if self.short { name.get(..3)? } else { name };
+            let (head, rest) = text.split_at_checked(name.len())?;
+            head.eq_ignore_ascii_case(name).then_some((index, rest))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::moment::Moment;
+
+    const FORMATS: [&str; 8] = [
+        "",
+        "%s.%6f",
+        "%s%6f",
+        "%d/%b/%Y:%H:%M:%E*S %z",
+        "%FT%T.%6f%Ez",
+        "%A, %e %B %Y %I:%M:%S.%9f %p",
+        "%Y%m%d%H%M%S%6f",
+        "%c %6f",
+    ];
+
+    proptest! {
+        #[test]
+        fn a_moment_reads_back_as_it_was_printed(
+            micros in 0i64..253_402_300_799_999_999,
+            format in prop::sample::select(&FORMATS[..]),
+            hours in -12i32..=14,
+        ) {
+            let zoned = format.contains('z');
+            let offset = if zoned { hours * 3600 } else { 0 };
+            let time = TimeFormat::new(format, false);
+            let expected = Timestamp::from_micros(if format.is_empty() {
+                micros / 1000 * 1000
+            } else {
+                micros
+            });
+            let mut out = Vec::new();
+            time.write(Moment::from(expected), offset, &mut out);
+            let text = String::from_utf8(out).unwrap();
+            prop_assert!(time.is_readable());
+            prop_assert_eq!(time.read(&text), Some(expected), "{}", text);
+        }
+
+        #[test]
+        fn no_text_panics(format in "(%[-_0^#]?[0-9]?[a-zA-Z%*]|.){0,6}", text in ".{0,20}") {
+            let time = TimeFormat::new(&format, false);
+            let _ = time.read(&text);
+            let mut out = Vec::new();
+            time.write(Moment { seconds: i64::MAX, nanos: 999_999_999 }, i32::MAX, &mut out);
+            time.write(Moment { seconds: i64::MIN, nanos: 0 }, i32::MIN, &mut out);
+        }
+    }
+}

@@ -20,10 +20,15 @@ mod json_template;
 mod record;
 mod template;
 
+pub mod known;
+mod reader;
+
 mod error;
 
 pub use error::{FormatError, Problem, ReadError, ReadProblem};
 pub use exchange::{Exchange, Metadata, MetadataValue, Number, State, Text, Time};
+pub use known::Known;
 pub use moment::Moment;
+pub use reader::Reader;
 pub use record::Unanswerable;
 pub use template::Template;

@@ -16,7 +16,11 @@ pub struct Template {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Shape {
-    Text(Line),
+    Text {
+        line: Line,
+        /// As it was written.
+        format: String,
+    },
     Json(JsonTemplate),
 }
 
@@ -40,7 +44,10 @@ impl Template {
     /// [`FormatError`], with the byte of the operator: whoever wrote the format mends it.
     pub fn text(format: &str) -> Result<Self, FormatError> {
         Ok(Self {
-            shape: Shape::Text(Line::new(format)?),
+            shape: Shape::Text {
+                line: Line::new(format)?,
+                format: format.to_owned(),
+            },
             omit_empty_values: false,
         })
     }
@@ -67,7 +74,7 @@ impl Template {
     /// Appends the line of an exchange.
     pub fn render<E: Exchange + ?Sized>(&self, exchange: &E, out: &mut Vec<u8>) {
         match &self.shape {
-            Shape::Text(line) => line.write(exchange, Target::Text, self.missing(), out),
+            Shape::Text { line, .. } => line.write(exchange, Target::Text, self.missing(), out),
             Shape::Json(json) => json.write(exchange, self.omit_empty_values, out),
         }
     }
@@ -80,7 +87,7 @@ impl Template {
     pub(crate) fn commands(&self) -> Vec<&Command> {
         let mut commands = Vec::new();
         match &self.shape {
-            Shape::Text(line) => commands.extend(line.commands()),
+            Shape::Text { line, .. } => commands.extend(line.commands()),
             Shape::Json(json) => json.commands(&mut commands),
         }
         commands

@@ -65,6 +65,24 @@ fn is_object(text: &str) -> bool {
             .is_ok_and(|raw| Raw::new(raw).depth() <= crate::json::MAX_NESTING)
 }
 
+impl<'a> AccessRecord<'a> {
+    /// Takes what an access log has for `ai_log`: the text of an object, as it is or escaped once more,
+    /// or a word for nothing. What the object says goes to the fields of their own that are absent.
+    ///
+    /// `false` if it is neither: [`Flaws::AI_LOG`](crate::Flaws::AI_LOG).
+    pub fn read_ai_log(&mut self, text: Cow<'a, str>) -> bool {
+        if text.is_empty() || text == "-" || text == "null" {
+            return true;
+        }
+        let Ok(object) = object(text) else {
+            return false;
+        };
+        self.ai_log = Some(object);
+        promote(self);
+        true
+    }
+}
+
 /// The fields that [`Scalars`] can fill.
 const PROMOTED: &[Field] = &[
     Field::Api,

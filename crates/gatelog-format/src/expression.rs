@@ -1,24 +1,37 @@
-//! CEL and TYPED_CEL. This build has no expressions: a format with one is refused.
+//! CEL and TYPED_CEL. Without the feature `cel` a format with one of them is refused.
 
-use crate::command::{Target, Written};
-use crate::error::Problem;
-use crate::exchange::Exchange;
+#[cfg(feature = "cel")]
+mod attributes;
+#[cfg(feature = "cel")]
+mod evaluated;
 
-/// A compiled expression.
-#[derive(Clone, Debug)]
-pub(crate) enum Cel {}
+#[cfg(feature = "cel")]
+pub(crate) use evaluated::Cel;
+#[cfg(not(feature = "cel"))]
+pub(crate) use refused::Cel;
 
-impl Cel {
-    pub(crate) fn new(_text: &str, _typed: bool) -> Result<Self, Problem> {
-        Err(Problem::Expression("this build has no CEL".to_owned()))
-    }
+#[cfg(not(feature = "cel"))]
+mod refused {
+    use crate::command::{Target, Written};
+    use crate::error::Problem;
+    use crate::exchange::Exchange;
 
-    pub(crate) fn write<E: Exchange + ?Sized>(
-        &self,
-        _exchange: &E,
-        _target: Target,
-        _out: &mut Vec<u8>,
-    ) -> Written {
-        match *self {}
+    /// A compiled expression, of which this build has none.
+    #[derive(Clone, Debug)]
+    pub(crate) enum Cel {}
+
+    impl Cel {
+        pub(crate) fn new(_text: &str, _typed: bool) -> Result<Self, Problem> {
+            Err(Problem::Expression("this build has no CEL".to_owned()))
+        }
+
+        pub(crate) fn write<E: Exchange + ?Sized>(
+            &self,
+            _exchange: &E,
+            _target: Target,
+            _out: &mut Vec<u8>,
+        ) -> Written {
+            match *self {}
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! record <- plugin          record, journal, store <- gatelog
 //! cel                       knows no record
 //! record <- store           record, journal <- testkit <- xtask, and everybody's tests
-//! record <- format <- gatelog, xtask, invariants
+//! record, cel <- format <- gatelog, xtask, invariants
 //! journal                   stores bytes and knows no record
 //! failpoint <- journal, store, gatelog
 //! record, plugin, journal, store, gatelog, testkit <- invariants

@@ -220,15 +220,7 @@ impl Action {
                 time,
                 format,
                 local,
-            } => written(exchange.time(*time).is_some_and(|moment| {
-                let offset = if *local {
-                    exchange.utc_offset_seconds()
-                } else {
-                    0
-                };
-                format.write(moment, offset, out);
-                true
-            })),
+            } => push_time(exchange, *time, format, *local, out),
             Self::Duration { from, to, divisor } => {
                 let from = exchange.point_ns(from);
                 let between = exchange
@@ -298,6 +290,25 @@ fn push_list(
     Written::Text
 }
 
+fn push_time<E: Exchange + ?Sized>(
+    exchange: &E,
+    time: Time,
+    format: &TimeFormat,
+    local: bool,
+    out: &mut Vec<u8>,
+) -> Written {
+    let Some(moment) = exchange.time(time) else {
+        return Written::Missing;
+    };
+    let offset_seconds = if local {
+        exchange.utc_offset_seconds()
+    } else {
+        0
+    };
+    format.write(moment, offset_seconds, out);
+    Written::Text
+}
+
 fn push_integer(number: Option<i64>, out: &mut Vec<u8>) -> Written {
     let Some(number) = number else {
         return Written::Missing;
@@ -335,16 +346,14 @@ fn push_grpc(status: Option<i64>, form: grpc::Form, out: &mut Vec<u8>) -> Writte
     let Some(status) = status else {
         return Written::Missing;
     };
-    match grpc::name(status, form) {
-        Some(name) => push(Some(name.as_bytes()), out),
-        None => {
-            push_number(status, out);
-            if form == grpc::Form::Number {
-                Written::Literal
-            } else {
-                Written::Text
-            }
-        }
+    if let Some(name) = grpc::name(status, form) {
+        return push(Some(name.as_bytes()), out);
+    }
+    push_number(status, out);
+    if form == grpc::Form::Number {
+        Written::Literal
+    } else {
+        Written::Text
     }
 }
 

@@ -161,7 +161,7 @@ pub enum Problem {
     /// The argument of COALESCE is not what it takes.
     #[error("COALESCE: {0}")]
     Coalesce(String),
-    /// The expression of CEL or TYPED_CEL cannot be read, or this build has no expressions.
+    /// The expression of `CEL` or `TYPED_CEL` cannot be read, or this build has no expressions.
     #[error("cannot read the expression: {0}")]
     Expression(String),
     /// A JSON format is an object of texts, constants, lists and objects.
@@ -203,6 +203,11 @@ pub struct ReadError {
 impl ReadError {
     pub(crate) fn new(problem: ReadProblem, position: usize) -> Self {
         Self { problem, position }
+    }
+
+    /// The same at another place.
+    pub(crate) fn at(&self, position: usize) -> Self {
+        Self::new(self.problem.clone(), position)
     }
 
     /// What is wrong.

@@ -254,7 +254,7 @@ pub trait Exchange {
         None
     }
 
-    /// When a point of COMMON_DURATION was reached, in nanoseconds from the request's first byte.
+    /// When a point of `COMMON_DURATION` was reached, in nanoseconds from the request's first byte.
     fn point_ns(&self, _name: &str) -> Option<u64> {
         None
     }

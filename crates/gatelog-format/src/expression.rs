@@ -1,4 +1,4 @@
-//! CEL and TYPED_CEL. Without the feature `cel` a format with one of them is refused.
+//! `CEL` and `TYPED_CEL`. Without the feature `cel` a format with one of them is refused.
 
 #[cfg(feature = "cel")]
 mod attributes;

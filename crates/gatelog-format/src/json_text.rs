@@ -40,7 +40,7 @@ pub(crate) fn push_string(text: &[u8], out: &mut Vec<u8>) {
 
 /// Whether a byte may have to be escaped.
 fn is_special(byte: u8) -> bool {
-    byte < b' ' || byte >= 0x7f || byte == b'"' || byte == b'\\'
+    !(b' '..0x7f).contains(&byte) || byte == b'"' || byte == b'\\'
 }
 
 fn push_escaped(byte: u8, is_text: bool, out: &mut Vec<u8>) {

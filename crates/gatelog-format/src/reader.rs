@@ -85,7 +85,9 @@ impl Reader {
             return self.read_text(text);
         }
         let text = String::from_utf8_lossy(line);
-        let (record, mut flaws) = self.read_text(&text)?;
+        let (record, mut flaws) = self
+            .read_text(&text)
+            .map_err(|error| error.at(original_position(line, error.position())))?;
         flaws.insert(Flaws::UTF8);
         Ok((record.into_owned(), flaws))
     }
@@ -119,6 +121,22 @@ impl Reader {
         }
         Ok(filling.finish())
     }
+}
+
+/// The byte of a line at which a byte of its text stands, where bytes that are no UTF-8 were replaced.
+fn original_position(line: &[u8], in_text: usize) -> usize {
+    let mut left = in_text;
+    let mut at = 0;
+    for chunk in line.utf8_chunks() {
+        let valid = chunk.valid().len();
+        if left <= valid {
+            return at + left;
+        }
+        at += valid + chunk.invalid().len();
+        left -= valid;
+        left = left.saturating_sub(char::REPLACEMENT_CHARACTER.len_utf8());
+    }
+    at
 }
 
 /// The head of a text, for a message: at most 40 characters.

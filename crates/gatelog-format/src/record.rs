@@ -275,7 +275,15 @@ fn everything() -> AccessRecord<'static> {
 fn is_answered(command: &Command, record: &AccessRecord<'_>) -> bool {
     match &command.action {
         Action::Header { side, .. } => *side != Side::Trailer,
-        Action::Path { .. } | Action::QueryParam(_) | Action::QueryParams | Action::Cel(_) => true,
+        Action::Path { .. }
+        | Action::QueryParam(_)
+        | Action::QueryParams
+        | Action::Cel(_)
+        | Action::Details { .. }
+        | Action::LongFlags
+        | Action::ServerName { .. }
+        | Action::Grpc(_)
+        | Action::UniqueId => true,
         Action::Text(text)
         | Action::TextOr(text, _)
         | Action::Underscored(text)
@@ -284,11 +292,6 @@ fn is_answered(command: &Command, record: &AccessRecord<'_>) -> bool {
         | Action::EndpointId(text)
         | Action::HostsWithoutPort(text)
         | Action::NameWithoutPort(text) => record.text(*text).is_some(),
-        Action::Details { .. }
-        | Action::LongFlags
-        | Action::ServerName { .. }
-        | Action::Grpc(_)
-        | Action::UniqueId => true,
         Action::Number(number) | Action::NumberOrZero(number) => record.number(*number).is_some(),
         Action::Time { time, .. } => record.time(*time).is_some(),
         Action::Duration { from, to, .. } => {

@@ -1,4 +1,4 @@
-//! The time formats of START_TIME and its like: strftime, absl's `%E…` and Envoy's own three.
+//! The time formats of `START_TIME` and its like: strftime, absl's `%E…` and Envoy's own three.
 //!
 //! **Shape.** A format is compiled once into pieces; printing a moment walks over them and allocates
 //! nothing. [`read`] takes a moment back out of a text.

@@ -20,7 +20,7 @@ mod vectors {
     use serde_json::Value;
 
     use crate::refusal;
-    use crate::stream::Stream;
+    use crate::stream::{self, Stream};
 
     /// The repository's own rows.
     const OWN: &str = "tests/data/envoy_vectors.jsonl";
@@ -53,8 +53,7 @@ mod vectors {
 
     fn expected(row: &Value) -> Vec<u8> {
         if let Some(hex) = row["expected_hex"].as_str() {
-            let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).expect("two digits");
-            return (0..hex.len()).step_by(2).map(byte).collect();
+            return stream::unhex(hex);
         }
         row["expected"]
             .as_str()

@@ -230,14 +230,13 @@ fn duration(argument: &str) -> Result<Action, Problem> {
 
 fn metadata(of: Option<Metadata>, argument: &str) -> Result<Action, Problem> {
     let mut parts = argument.split(':');
-    let of = match of {
-        Some(of) => of,
-        None => {
-            let found = parts.next().unwrap_or_default();
-            Metadata::find(found).ok_or_else(|| Problem::MetadataKind {
-                found: found.to_owned(),
-            })?
-        }
+    let of = if let Some(of) = of {
+        of
+    } else {
+        let found = parts.next().unwrap_or_default();
+        Metadata::find(found).ok_or_else(|| Problem::MetadataKind {
+            found: found.to_owned(),
+        })?
     };
     Ok(Action::Metadata {
         of,

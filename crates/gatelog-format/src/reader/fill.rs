@@ -214,7 +214,9 @@ fn freedom(action: &Action, fill: &Fill) -> Freedom {
         }
         (_, Fill::Time(_)) => Freedom::Time,
         (_, Fill::Text(Field::UserAgent)) => Freedom::UserAgent,
-        (_, Fill::Text(Field::XForwardedFor | Field::Consumer)) => Freedom::Phrase,
+        (_, Fill::Text(Field::XForwardedFor | Field::Consumer)) | (Action::Time { .. }, _) => {
+            Freedom::Phrase
+        }
         (Action::Header { .. }, Fill::Text(_)) => Freedom::Word,
         (
             Action::Header { .. }
@@ -226,28 +228,30 @@ fn freedom(action: &Action, fill: &Fill) -> Freedom {
             | Action::Environment(_),
             _,
         ) => Freedom::Header,
-        (
-            Action::Text(
-                Text::Protocol
-                | Text::UpstreamHost
-                | Text::UpstreamCluster
-                | Text::UpstreamClusterRaw
-                | Text::UpstreamLocalAddress
-                | Text::UpstreamRemoteAddress
-                | Text::DownstreamLocalAddress
-                | Text::DownstreamRemoteAddress
-                | Text::DownstreamDirectLocalAddress
-                | Text::DownstreamDirectRemoteAddress
-                | Text::RequestedServerName
-                | Text::StreamId
-                | Text::TraceId
-                | Text::SpanId,
-            ),
-            _,
-        ) => Freedom::Word,
-        (Action::Text(_) | Action::Time { .. }, _) => Freedom::Phrase,
+        (Action::Text(text), _) if !is_word(*text) => Freedom::Phrase,
         _ => Freedom::Word,
     }
+}
+
+/// Addresses and names that cannot hold a blank.
+fn is_word(text: Text) -> bool {
+    matches!(
+        text,
+        Text::Protocol
+            | Text::UpstreamHost
+            | Text::UpstreamCluster
+            | Text::UpstreamClusterRaw
+            | Text::UpstreamLocalAddress
+            | Text::UpstreamRemoteAddress
+            | Text::DownstreamLocalAddress
+            | Text::DownstreamRemoteAddress
+            | Text::DownstreamDirectLocalAddress
+            | Text::DownstreamDirectRemoteAddress
+            | Text::RequestedServerName
+            | Text::StreamId
+            | Text::TraceId
+            | Text::SpanId
+    )
 }
 
 /// A record while its values come in.
@@ -309,6 +313,12 @@ impl<'a> Filling<'a> {
     }
 
     fn set(&mut self, source: &Source, field: Field, value: Cow<'a, str>) -> bool {
+        if matches!(source.fill, Fill::AiLog) {
+            if !self.record.read_ai_log(value) {
+                self.flaws.insert(Flaws::AI_LOG);
+            }
+            return true;
+        }
         match (&source.fill, self.record.slot(field)) {
             (Fill::Flags, Slot::Text(slot)) => *slot = response_flag::normalize(short_flags(value)),
             (_, Slot::Text(slot)) => *slot = Some(value),
@@ -322,11 +332,6 @@ impl<'a> Filling<'a> {
             },
             // Unreadable: whoever received the line puts the receive time there.
             (Fill::Time(format), Slot::Time(slot)) => *slot = moment(format, &value),
-            (Fill::AiLog, Slot::Json(_)) => {
-                if !self.record.read_ai_log(value) {
-                    self.flaws.insert(Flaws::AI_LOG);
-                }
-            }
             _ => {}
         }
         true

@@ -167,7 +167,7 @@ struct ObjectSeed<'n, 'f, 'a> {
     found: &'f mut Vec<Found<'n, 'a>>,
 }
 
-impl<'n, 'a> DeserializeSeed<'a> for ObjectSeed<'n, '_, 'a> {
+impl<'a> DeserializeSeed<'a> for ObjectSeed<'_, '_, 'a> {
     type Value = ();
 
     fn deserialize<D: serde::Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {

@@ -62,29 +62,30 @@ impl Found {
     fn moment(&self) -> Option<Timestamp> {
         let seconds = match self.epoch_seconds {
             Some(seconds) => seconds,
-            None => {
-                let hour = match self.afternoon {
-                    Some(afternoon) => self.hour % 12 + if afternoon { 12 } else { 0 },
-                    None => self.hour,
-                };
-                let in_range = (1..=12).contains(&self.month)
-                    && (1..=31).contains(&self.day)
-                    && hour < 24
-                    && self.minute < 60
-                    && self.second < 61;
-                if !in_range {
-                    return None;
-                }
-                days_before(self.year, self.month, self.day) * 86_400
-                    + hour * 3600
-                    + self.minute * 60
-                    + self.second
-                    - self.offset_seconds
-            }
+            None => self.civil_seconds()?,
         };
         let micros = seconds.checked_mul(1_000_000)?.checked_add(self.micros)?;
         let time = Timestamp::from_micros(micros);
         (time.micros() == micros).then_some(time)
+    }
+
+    /// Seconds since the epoch by day and time.
+    fn civil_seconds(&self) -> Option<i64> {
+        let hour = match self.afternoon {
+            Some(afternoon) => self.hour % 12 + if afternoon { 12 } else { 0 },
+            None => self.hour,
+        };
+        let in_range = (1..=12).contains(&self.month)
+            && (1..=31).contains(&self.day)
+            && hour < 24
+            && self.minute < 60
+            && self.second < 61;
+        if !in_range {
+            return None;
+        }
+        let days = days_before(self.year, self.month, self.day);
+        let seconds = days * 86_400 + hour * 3600 + self.minute * 60 + self.second;
+        Some(seconds - self.offset_seconds)
     }
 
     /// Takes one piece off the front of `text`; what follows it.

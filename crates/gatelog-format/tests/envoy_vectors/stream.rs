@@ -14,9 +14,13 @@ pub(crate) struct Stream<'r> {
     texts: Vec<(&'static str, String)>,
 }
 
-fn unhex(hex: &str) -> Vec<u8> {
-    let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).expect("two digits");
-    (0..hex.len()).step_by(2).map(byte).collect()
+/// The bytes that a text of hexadecimal digits stands for.
+pub(crate) fn unhex(hex: &str) -> Vec<u8> {
+    let digit = |byte: u8| u8::try_from(char::from(byte).to_digit(16).expect("a digit")).unwrap();
+    hex.as_bytes()
+        .chunks(2)
+        .map(|pair| digit(pair[0]) << 4 | digit(pair[1]))
+        .collect()
 }
 
 /// `headers` as texts, or `headers_hex` as bytes.

@@ -1,7 +1,7 @@
 //! Lines as gateways wrote them, and lines that are none.
 
 use gatelog_format::{Known, Problem, ReadProblem, Template};
-use gatelog_record::{AccessRecord, Flaws};
+use gatelog_record::{AccessRecord, Flaws, Timestamp};
 
 fn read<'a>(template: &Template, line: &'a str) -> (AccessRecord<'a>, Flaws) {
     let reader = template.reader().unwrap();
@@ -21,7 +21,7 @@ fn quotes_in_a_line_that_looks_like_json_stay_in_their_value() {
     assert_eq!(record.user_agent.as_deref(), Some(r#"curl/8.0 "x""#));
     assert_eq!(record.response_code, Some(200));
     assert_eq!(
-        record.start_time.map(|time| time.millis()),
+        record.start_time.map(Timestamp::millis),
         Some(1_795_247_876_721)
     );
     assert_eq!(record.authority.as_deref(), Some("example.com"));
@@ -68,7 +68,7 @@ fn a_line_that_is_json_is_read_as_json() {
     let (record, _) = read(&template, other);
     assert_eq!(record.response_code, Some(503));
     assert_eq!(
-        record.start_time.map(|time| time.millis()),
+        record.start_time.map(Timestamp::millis),
         Some(1_795_247_876_721)
     );
     assert_eq!(record.duration, None);
@@ -112,6 +112,11 @@ fn bytes_that_are_no_text_are_replaced_and_told() {
     assert_eq!(flaws, Flaws::UTF8);
     assert_eq!(record.user_agent.as_deref(), Some("a\u{fffd}"));
     assert_eq!(record.path.as_deref(), Some("/\u{fffd}"));
+
+    // The place is that of the bytes as they came.
+    let line = b"[2026-11-21T07:57:56.721Z] \"GET /\xff\xff HTTP/1.1\" OK";
+    let error = template.reader().unwrap().read(line).unwrap_err();
+    assert_eq!(error.position(), 46);
 }
 
 #[test]
@@ -146,8 +151,8 @@ fn a_line_of_another_format_is_refused_with_its_place() {
         ("no bracket", 0),
         (&good.replace("2026", "year"), 1),
         (&good.replace(" 200 ", " OK "), 44),
-        (&good[..60], 59),
-        (&good[..good.len() - 1], good.len() - 1),
+        (good.get(..60).unwrap(), 59),
+        (good.strip_suffix('"').unwrap(), good.len() - 1),
     ] {
         let error = envoy.read(line.as_bytes()).unwrap_err();
         assert_eq!(error.position(), position, "{error}: {line}");

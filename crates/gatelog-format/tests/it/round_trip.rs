@@ -51,7 +51,7 @@ fn user_agent(known: Known) -> BoxedStrategy<Option<String>> {
     text(pattern)
 }
 
-const WORD: &str = r#"[a-zA-Z0-9_.:/|\[\]{}é-]{1,20}"#;
+const WORD: &str = r"[a-zA-Z0-9_.:/|\[\]{}é-]{1,20}";
 
 fn record(known: Known) -> impl Strategy<Value = AccessRecord<'static>> {
     let request = (
@@ -172,7 +172,9 @@ proptest! {
 
     #[test]
     fn no_bytes_panic(known in known(), line in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = compiled(known).1.read(&line);
+        if let Err(error) = compiled(known).1.read(&line) {
+            prop_assert!(error.position() <= line.len());
+        }
     }
 
     #[test]
@@ -187,9 +189,10 @@ proptest! {
         template.render(&record, &mut line);
         let at = at.index(line.len());
         line[at] = byte;
-        let _ = reader.read(&line);
-        if let Err(error) = reader.read(&line[..cut.index(line.len())]) {
-            prop_assert!(error.position() <= line.len());
+        for line in [&line[..], &line[..cut.index(line.len())]] {
+            if let Err(error) = reader.read(line) {
+                prop_assert!(error.position() <= line.len());
+            }
         }
     }
 
@@ -203,8 +206,11 @@ proptest! {
             template.render(&AccessRecord::default(), &mut out);
             template.unanswerable();
             if let Ok(reader) = template.reader() {
-                let _ = reader.read(line.as_bytes());
-                let _ = reader.read(&out);
+                for line in [line.as_bytes(), &out] {
+                    if let Err(error) = reader.read(line) {
+                        prop_assert!(error.position() <= line.len());
+                    }
+                }
             }
         }
     }

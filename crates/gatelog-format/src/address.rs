@@ -13,7 +13,8 @@ fn split(address: &[u8]) -> Option<(&str, u16)> {
         return Some((ip.strip_suffix(']')?, port));
     }
     // Four numbers or none: what holds a colon more is an address without a port.
-    (!ip.contains(':') && ip.parse::<Ipv4Addr>().is_ok()).then_some((ip, port))
+    let is_ip = |byte: u8| byte.is_ascii_digit() || byte == b'.';
+    ip.bytes().all(is_ip).then_some((ip, port))
 }
 
 /// Appends the address without its port; with a mask, the network that it is in.

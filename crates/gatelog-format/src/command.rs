@@ -164,6 +164,8 @@ impl Command {
 }
 
 impl Action {
+    /// What most operators of a format are, and the others apart, so that these few stay short.
+    #[inline]
     fn write<E: Exchange + ?Sized>(
         &self,
         exchange: &E,
@@ -176,6 +178,28 @@ impl Action {
                 name,
                 alternative,
             } => push(header(exchange, *side, name, alternative.as_deref()), out),
+            Self::Text(text) => push(exchange.text(*text), out),
+            Self::Number(number) => push_integer(exchange.number(*number), out),
+            Self::NumberOrZero(number) => {
+                push_integer(Some(exchange.number(*number).unwrap_or(0)), out)
+            }
+            Self::State {
+                key,
+                upstream,
+                form,
+            } => state::push(exchange, key, *upstream, form, target, out),
+            _ => self.write_other(exchange, target, out),
+        }
+    }
+
+    #[inline(never)]
+    fn write_other<E: Exchange + ?Sized>(
+        &self,
+        exchange: &E,
+        target: Target,
+        out: &mut Vec<u8>,
+    ) -> Written {
+        match self {
             Self::Path { with_query, whose } => push(
                 path(exchange, *whose).map(|path| kept(path, *with_query)),
                 out,
@@ -186,7 +210,6 @@ impl Action {
                     .is_some_and(|path| query::push_parameter(path, name.as_bytes(), out)),
             ),
             Self::QueryParams => push(exchange.request_header(":path").and_then(query::query), out),
-            Self::Text(text) => push(exchange.text(*text), out),
             Self::TextOr(text, otherwise) => push(
                 Some(exchange.text(*text).unwrap_or(otherwise.as_bytes())),
                 out,
@@ -198,10 +221,6 @@ impl Action {
                 })
             }
             Self::LongFlags => push_long_flags(exchange.text(Text::ResponseFlags), out),
-            Self::Number(number) => push_integer(exchange.number(*number), out),
-            Self::NumberOrZero(number) => {
-                push_integer(Some(exchange.number(*number).unwrap_or(0)), out)
-            }
             Self::Port(text) => push_port(exchange.text(*text), target, out),
             Self::WithoutPort(text, mask) => written(exchange.text(*text).is_some_and(|address| {
                 address::push_without_port(address, *mask, out);
@@ -233,16 +252,17 @@ impl Action {
                 namespace,
                 path,
             } => push_metadata(exchange.metadata(*of, namespace, path), out),
-            Self::State {
-                key,
-                upstream,
-                form,
-            } => state::push(exchange, key, *upstream, form, target, out),
             // Envoy reads its environment once, and takes `-` for the value of a variable it lacks.
             Self::Environment(name) => push(exchange.environment(name).or(Some(b"-")), out),
             Self::UniqueId => written(exchange.unique_id(out)),
             Self::Cel(cel) => cel.write(exchange, target, out),
             Self::Coalesce(commands) => coalesce::write(commands, exchange, target, out),
+            // Written by `write`.
+            Self::Header { .. }
+            | Self::Text(_)
+            | Self::Number(_)
+            | Self::NumberOrZero(_)
+            | Self::State { .. } => Written::Missing,
         }
     }
 }
@@ -251,6 +271,7 @@ fn written(is: bool) -> Written {
     if is { Written::Text } else { Written::Missing }
 }
 
+#[inline]
 fn push(text: Option<&[u8]>, out: &mut Vec<u8>) -> Written {
     match text {
         Some(text) => {

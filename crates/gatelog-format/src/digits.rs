@@ -2,26 +2,12 @@
 
 /// Appends a number.
 pub(crate) fn push_number(number: i64, out: &mut Vec<u8>) {
-    if number < 0 {
-        out.push(b'-');
-    }
-    push_unsigned(number.unsigned_abs(), out);
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 /// Appends a number.
 pub(crate) fn push_unsigned(number: u64, out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let mut rest = number;
-    let mut first = digits.len();
-    for (at, digit) in digits.iter_mut().enumerate().rev() {
-        *digit = low_digit(rest);
-        rest /= 10;
-        first = at;
-        if rest == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(digits.get(first..).unwrap_or_default());
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 /// Appends a number with at least `width` digits, `pad` in front of it.
@@ -29,20 +15,10 @@ pub(crate) fn push_padded(number: i64, width: usize, pad: u8, out: &mut Vec<u8>)
     if number < 0 {
         out.push(b'-');
     }
-    let number = number.unsigned_abs();
-    let mut digits = 1;
-    let mut rest = number / 10;
-    while rest > 0 {
-        digits += 1;
-        rest /= 10;
-    }
-    out.extend(std::iter::repeat_n(pad, width.saturating_sub(digits)));
-    push_unsigned(number, out);
-}
-
-/// The last digit of a number, as a character.
-fn low_digit(number: u64) -> u8 {
-    b'0' + u8::try_from(number % 10).unwrap_or_default()
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(number.unsigned_abs()).as_bytes();
+    out.extend(std::iter::repeat_n(pad, width.saturating_sub(digits.len())));
+    out.extend_from_slice(digits);
 }
 
 #[cfg(test)]

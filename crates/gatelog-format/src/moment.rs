@@ -51,6 +51,19 @@ pub(crate) struct Civil {
 const DAY_SECONDS: i64 = 86_400;
 
 impl Civil {
+    /// 1970-01-01T00:00:00Z, a Thursday.
+    pub(crate) const EPOCH: Self = Self {
+        year: 1970,
+        month: 1,
+        day: 1,
+        hour: 0,
+        minute: 0,
+        second: 0,
+        weekday: 4,
+        day_of_year: 0,
+        offset_seconds: 0,
+    };
+
     pub(crate) fn new(moment: Moment, offset_seconds: i32) -> Self {
         let local = moment.seconds.saturating_add(i64::from(offset_seconds));
         let days = local.div_euclid(DAY_SECONDS);

@@ -5,10 +5,11 @@
 //! right, and the freest gets what is between, so that it may hold anything, quotes and separators
 //! included. A line of a JSON format is read as JSON ([`json`]).
 //!
-//! A text format that looks like JSON is both: Envoy escapes nothing in it. A line whose values hold
-//! neither a quote nor a backslash says the same either way. Otherwise it is taken as JSON where it is
-//! JSON with the format's keys, each once, and else between its literals: a value that forges further
-//! keys stays one value.
+//! A text format that looks like JSON is both: Envoy escapes nothing in it. Where the literals are found
+//! in the line, the line is JSON with the format's keys, each once, if every value is the inside of a
+//! JSON string: then the values are unescaped. A quote that is not escaped is none of JSON's, so a value
+//! that forges further keys stays one value, as the gateway had it. A line in which the literals are not
+//! found is read as JSON: another version of the format may have written it.
 //!
 //! **Invariants.** `-` and nothing are both absence. Of several operators that fill one field the most
 //! telling counts: an address with its port before one without, the original host before the present.
@@ -100,16 +101,16 @@ impl Reader {
                 line.fill(text, &spans, &mut filling)?;
             }
             (None, Some(json)) => {
-                let found = json.read(text, false)?;
+                let found = json.read(text)?;
                 json::fill(text, found, &mut filling)?;
             }
             (Some(line), Some(json)) => match line.spans(text.as_bytes()) {
-                Ok(spans) => match json.read_if(LineReader::is_escaped(text, &spans), text) {
-                    Some(found) => json::fill(text, found, &mut filling)?,
+                Ok(spans) => match LineReader::unescaped(text, &spans) {
+                    Some(values) => line.fill_unescaped(text, &spans, values, &mut filling)?,
                     None => line.fill(text, &spans, &mut filling)?,
                 },
                 // Not the order of the format's keys, or not all of them: another version of it.
-                Err(error) => match json.read(text, false) {
+                Err(error) => match json.read(text) {
                     Ok(found) => json::fill(text, found, &mut filling)?,
                     Err(_) => return Err(error),
                 },

@@ -22,6 +22,8 @@ use crate::moment::{Civil, Moment};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TimeFormat {
     pieces: Vec<Piece>,
+    /// Whether a piece asks for day or time, and not for the time since the epoch alone.
+    needs_civil: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,14 +155,25 @@ impl TimeFormat {
             ("", true) => compiler.format("%Y-%m-%dT%H:%M:%E3S%z"),
             _ => compiler.format(format),
         }
+        let needs_no_civil = |piece: &Piece| {
+            matches!(
+                piece,
+                Piece::Literal(_) | Piece::Epoch | Piece::Fraction(_) | Piece::WholeFraction { .. }
+            )
+        };
         Self {
+            needs_civil: !compiler.pieces.iter().all(needs_no_civil),
             pieces: compiler.pieces,
         }
     }
 
     /// Appends a moment, as a clock with this offset from UTC shows it.
     pub(crate) fn write(&self, moment: Moment, offset_seconds: i32, out: &mut Vec<u8>) {
-        let civil = Civil::new(moment, offset_seconds);
+        let civil = if self.needs_civil {
+            Civil::new(moment, offset_seconds)
+        } else {
+            Civil::EPOCH
+        };
         for piece in &self.pieces {
             piece.write(moment, &civil, out);
         }

@@ -51,21 +51,11 @@ impl JsonReader {
         self.members.iter().any(|(_, place)| place.fills())
     }
 
-    /// As [`read`](Self::read) with `exact`, if that is asked for and the line allows it.
-    pub(super) fn read_if<'a>(&self, wanted: bool, text: &'a str) -> Option<Vec<Found<'_, 'a>>> {
-        wanted.then(|| self.read(text, true).ok()).flatten()
-    }
-
-    /// The values of a line. An exact one has the format's keys and no others, each once.
-    pub(super) fn read<'a>(
-        &self,
-        text: &'a str,
-        exact: bool,
-    ) -> Result<Vec<Found<'_, 'a>>, ReadError> {
+    /// The values of a line; keys that the format has not are passed over.
+    pub(super) fn read<'a>(&self, text: &'a str) -> Result<Vec<Found<'_, 'a>>, ReadError> {
         let mut found = Vec::with_capacity(self.members.len());
         let object = ObjectSeed {
             members: &self.members,
-            exact,
             found: &mut found,
         };
         let mut json = serde_json::Deserializer::from_str(text);
@@ -163,7 +153,6 @@ impl Place {
 /// Reads an object of the line along one of the format.
 struct ObjectSeed<'n, 'f, 'a> {
     members: &'n Members,
-    exact: bool,
     found: &'f mut Vec<Found<'n, 'a>>,
 }
 
@@ -183,25 +172,22 @@ impl<'a> Visitor<'a> for ObjectSeed<'_, '_, 'a> {
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut seen = vec![false; if self.exact { self.members.len() } else { 0 }];
+        // Envoy writes the members in their order.
+        let mut expected = 0;
         while let Some(key) = map.next_key::<Cow<'a, str>>()? {
-            let at = self
-                .members
-                .binary_search_by(|(name, _)| name.as_bytes().cmp(key.as_bytes()));
-            let place = at.ok().and_then(|at| self.members.get(at));
-            let Some((_, place)) = place else {
-                if self.exact {
-                    return Err(serde::de::Error::custom("a key that the format has not"));
-                }
+            let at = match self.members.get(expected) {
+                Some((name, _)) if *name == key => Some(expected),
+                _ => self
+                    .members
+                    .binary_search_by(|(name, _)| name.as_bytes().cmp(key.as_bytes()))
+                    .ok(),
+            };
+            let Some((at, (_, place))) = at.and_then(|at| Some((at, self.members.get(at)?))) else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
-            if let Some(seen) = at.ok().and_then(|at| seen.get_mut(at))
-                && std::mem::replace(seen, true)
-            {
-                return Err(serde::de::Error::custom("a key stands there twice"));
-            }
-            read_place(place, self.exact, self.found, &mut map)?;
+            expected = at + 1;
+            read_place(place, self.found, &mut map)?;
         }
         Ok(())
     }
@@ -209,7 +195,6 @@ impl<'a> Visitor<'a> for ObjectSeed<'_, '_, 'a> {
 
 fn read_place<'n, 'a, A: MapAccess<'a>>(
     place: &'n Place,
-    exact: bool,
     found: &mut Vec<Found<'n, 'a>>,
     map: &mut A,
 ) -> Result<(), A::Error> {
@@ -217,11 +202,7 @@ fn read_place<'n, 'a, A: MapAccess<'a>>(
         Place::Object(members) => {
             // Another value than an object is none of the format's, and passed over.
             let raw = map.next_value::<&'a RawValue>()?;
-            let seed = ObjectSeed {
-                members,
-                exact,
-                found,
-            };
+            let seed = ObjectSeed { members, found };
             let mut json = serde_json::Deserializer::from_str(raw.get());
             if raw.get().starts_with('{') {
                 seed.deserialize(&mut json)

@@ -123,14 +123,22 @@ impl LineReader {
         Ok(spans)
     }
 
-    /// Whether a value holds what JSON would have escaped.
-    pub(super) fn is_escaped(text: &str, spans: &[Span]) -> bool {
-        spans
-            .iter()
-            .any(|&(from, end)| match text.as_bytes().get(from..end) {
-                Some(value) => memchr::memchr2(b'"', b'\\', value).is_some(),
-                None => false,
-            })
+    /// The values that hold a backslash, unescaped, if all values are insides of JSON strings.
+    pub(super) fn unescaped(text: &str, spans: &[Span]) -> Option<Vec<(usize, String)>> {
+        let mut unescaped = Vec::new();
+        for (at, &(from, end)) in spans.iter().enumerate() {
+            let value = text.as_bytes().get(from..end)?;
+            let Some(first) = memchr::memchr2(b'"', b'\\', value) else {
+                continue;
+            };
+            if value.get(first) == Some(&b'"') {
+                return None;
+            }
+            // With its quotes, which are the format's; it is no string if there are none.
+            let string = text.get(from.checked_sub(1)?..end + 1)?;
+            unescaped.push((at, serde_json::from_str(string).ok()?));
+        }
+        Some(unescaped)
     }
 
     /// Gives the values to their fields, as the gateway had them.
@@ -143,6 +151,31 @@ impl LineReader {
         self.fill_with(spans, filling, |from, end| {
             text.get(from..end).map(Cow::Borrowed)
         })
+    }
+
+    /// The same, with some of the values unescaped: their places are in order.
+    pub(super) fn fill_unescaped<'a>(
+        &self,
+        text: &'a str,
+        spans: &[Span],
+        unescaped: Vec<(usize, String)>,
+        filling: &mut Filling<'a>,
+    ) -> Result<(), ReadError> {
+        if unescaped.is_empty() {
+            return self.fill(text, spans, filling);
+        }
+        let mut unescaped = unescaped.into_iter().peekable();
+        for (at, (hole, &(from, end))) in self.holes.iter().zip(spans).enumerate() {
+            let raw = text.get(from..end).unwrap_or_default();
+            let value = match unescaped.next_if(|(place, _)| *place == at) {
+                Some((_, value)) => Cow::Owned(value),
+                None => Cow::Borrowed(raw),
+            };
+            if !filling.take(&hole.source, value) {
+                return Err(hole.refuses(raw.as_bytes(), from));
+            }
+        }
+        Ok(())
     }
 
     /// The same of a text that does not live as long as the record.

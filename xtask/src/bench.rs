@@ -6,6 +6,7 @@
 
 mod candidate;
 mod disk;
+mod format;
 mod ingest;
 mod mysql;
 mod paced;
@@ -26,6 +27,8 @@ pub(crate) enum Bench {
     /// Records over HTTP, acknowledged after the sync, beside servers that keep nothing and beside the
     /// disk; the latency at half load, and a restart with a backlog.
     Ingest,
+    /// Lines of Envoy's formats: what rendering and reading them costs, beside `serde_json`.
+    Format,
     /// Records over HTTP into MariaDB, beside its own client's LOAD DATA of the same records.
     Mysql,
 }
@@ -37,6 +40,7 @@ pub(crate) enum Bench {
 pub(crate) fn run(workspace: &Workspace, bench: Bench, rounds: usize) -> anyhow::Result<()> {
     match bench {
         Bench::Ingest => ingest::run(workspace, rounds),
+        Bench::Format => format::run(workspace, rounds),
         Bench::Mysql => mysql::run(workspace, rounds),
     }
 }

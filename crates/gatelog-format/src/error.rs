@@ -9,6 +9,7 @@ pub struct FormatError {
     problem: Problem,
     position: usize,
     key: Option<String>,
+    text: Option<String>,
 }
 
 /// Names the member of a JSON format.
@@ -29,7 +30,14 @@ impl FormatError {
             problem,
             position,
             key: None,
+            text: None,
         }
+    }
+
+    /// The same with the text that the position is in, if it is not known yet.
+    pub(crate) fn of(mut self, text: &str) -> Self {
+        self.text.get_or_insert_with(|| text.to_owned());
+        self
     }
 
     /// The same in the text of a member of a JSON format.
@@ -50,6 +58,12 @@ impl FormatError {
     /// of the member that [`key`](Self::key) names.
     pub fn position(&self) -> usize {
         self.position
+    }
+
+    /// The text that the position is in: the format, or the text of a member of a JSON format. `None`
+    /// where it is not known any more.
+    pub fn text(&self) -> Option<&str> {
+        self.text.as_deref()
     }
 
     /// The member of a JSON format, its names joined with `.`; `None` for a text format.

@@ -48,7 +48,7 @@ impl Template {
     pub fn reader(&self) -> Result<Reader, FormatError> {
         let reader = match &self.shape {
             Shape::Text { line, format } => Reader {
-                line: Some(LineReader::new(line)?),
+                line: Some(LineReader::new(line).map_err(|error| error.of(format))?),
                 json: looks_like_json(format),
             },
             Shape::Json(json) => Reader {

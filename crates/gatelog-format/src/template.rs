@@ -101,6 +101,10 @@ pub(crate) fn missing(omit_empty_values: bool) -> &'static [u8] {
 
 impl Line {
     pub(crate) fn new(format: &str) -> Result<Self, FormatError> {
+        Self::compile(format).map_err(|error| error.of(format))
+    }
+
+    fn compile(format: &str) -> Result<Self, FormatError> {
         let mut parts: Vec<Part> = Vec::new();
         for token in token::tokens(format)? {
             let text = match token {

@@ -3,6 +3,7 @@
 pub mod chaos;
 mod check;
 mod client;
+mod format;
 mod mysql;
 mod print;
 mod send;
@@ -25,6 +26,8 @@ pub enum Command {
     Check(check::Arguments),
     /// Send realistic records to a running server, and print what was acknowledged.
     Send(send::Arguments),
+    /// Render records with an Envoy format string, one line each.
+    Format(format::Arguments),
     /// Load, random kills of a child of itself, and a ledger: does this disk keep what was acknowledged?
     Chaos(chaos::Arguments),
     /// What concerns the database and not a running server.
@@ -50,6 +53,7 @@ impl Command {
             Self::Serve(arguments) => serve::run(arguments),
             Self::Check(arguments) => check::run(arguments),
             Self::Send(arguments) => send::run(arguments),
+            Self::Format(arguments) => format::run(arguments),
             Self::Chaos(arguments) => chaos::run(arguments),
             Self::Mysql(arguments) => mysql::run(arguments),
         }

@@ -246,3 +246,51 @@ fn every_example_is_valid() {
         assert!(output.status.success(), "{}", text(&output.stderr));
     }
 }
+
+#[test]
+fn format_renders_records_one_line_each() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("records.ndjson");
+    let records = concat!(
+        r#"{"method":"GET","path":"/a","response_code":200,"start_time":"2026-03-23T02:10:01.217Z"}"#,
+        "\n\n",
+        r#"{"method":"POST","response_flags":"UF,URX","user_agent":"a \"b\""}"#,
+        "\nno record\n"
+    );
+    fs::write(&file, records).unwrap();
+    let file = file.to_str().unwrap();
+    let format =
+        "%START_TIME(%s%3f)% %REQ(:METHOD)% %RESPONSE_FLAGS% [%REQ(USER-AGENT)%] %SPAN_ID%";
+    let output = gatelog(&["format", format, file]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        text(&output.stdout),
+        "1774231801217 GET - [-] -\n- POST UF,URX [a \"b\"] -\n"
+    );
+    let errors = text(&output.stderr);
+    assert!(errors.contains("no record answers %SPAN_ID%"), "{errors}");
+    assert!(errors.contains("line 4: "), "{errors}");
+
+    let output = gatelog(&["format", "envoy", file]);
+    let first = r#"[2026-03-23T02:10:01.217Z] "GET /a -" 200 - 0 0 - - "-" "-" "-" "-" "-""#;
+    assert_eq!(text(&output.stdout).lines().next(), Some(first));
+
+    let json = r#"{"m":"%REQ(:METHOD)%","c":"%RESPONSE_CODE%","d":"%DURATION%"}"#;
+    let output = gatelog(&["format", json, file, "--json", "--omit-empty-values"]);
+    let first = r#"{"c":200,"m":"GET"}"#;
+    assert_eq!(text(&output.stdout).lines().next(), Some(first));
+}
+
+#[test]
+fn format_shows_where_a_format_is_wrong() {
+    let output = gatelog(&["format", "%REQ(:PATH)% %PROTCOL%", "/nowhere"]);
+    assert_eq!(output.status.code(), Some(64));
+    let error = text(&output.stderr);
+    let expected = "gatelog: unknown operator `PROTCOL`; did you mean `PROTOCOL`?, at byte 13\n  \
+        %REQ(:PATH)% %PROTCOL%\n               ^\n";
+    assert_eq!(error, expected);
+
+    let output = gatelog(&["format", "%PROTOCOL%", "/nowhere"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("/nowhere"));
+}

@@ -27,6 +27,10 @@ pub mod origin;
 pub mod small;
 pub mod wire;
 
+// Of the formats of access logs.
+pub mod format;
+pub mod format_line;
+
 // Of the plugin.
 pub mod plugin_config;
 
@@ -57,6 +61,8 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("ai_log", ai_log::check),
     ("json_record", json_record::check),
     ("origin", origin::check),
+    ("format", format::check),
+    ("format_line", format_line::check),
     ("plugin_config", plugin_config::check),
     ("small", small::check),
     ("wire", wire::check),

@@ -77,861 +77,184 @@ pub(crate) struct Operator {
     pub(crate) kind: Kind,
 }
 
-const fn operator(
-    name: &'static str,
-    argument: Argument,
-    length_allowed: bool,
-    kind: Kind,
-) -> Operator {
-    Operator {
-        name,
-        argument,
-        length_allowed,
-        kind,
-    }
+/// The rows: a name, whether an argument and whether a length may be written, and what is asked.
+macro_rules! operators {
+    ($( $name:literal $argument:ident $length:ident $kind:ident $( ($($of:expr),*) )? $( { $field:ident: $is:expr } )? ; )*) => {
+        [ $( Operator {
+            name: $name,
+            argument: Argument::$argument,
+            length_allowed: $length,
+            kind: Kind::$kind $( ($($of),*) )? $( { $field: $is } )?,
+        }, )* ]
+    };
 }
 
-const NONE: Argument = Argument::None;
-const OPTIONAL: Argument = Argument::Optional;
-const REQUIRED: Argument = Argument::Required;
-const OWN: Argument = Argument::Own;
-
-/// Every operator, by name. The third of a row: whether a length may be written.
-pub(crate) static OPERATORS: [Operator; 163] = [
-    operator(
-        "ACCESS_LOG_TYPE",
-        NONE,
-        false,
-        Kind::TextOr(Text::AccessLogType, "NotSet"),
-    ),
-    operator(
-        "BYTES_RECEIVED",
-        NONE,
-        false,
-        Kind::NumberOrZero(Number::BytesReceived),
-    ),
-    operator(
-        "BYTES_RETRANSMITTED",
-        NONE,
-        false,
-        Kind::NumberOrZero(Number::BytesRetransmitted),
-    ),
-    operator(
-        "BYTES_SENT",
-        NONE,
-        false,
-        Kind::NumberOrZero(Number::BytesSent),
-    ),
-    operator("CEL", OWN, true, Kind::Cel { typed: false }),
-    operator(
-        "CLUSTER_METADATA",
-        REQUIRED,
-        false,
-        Kind::Metadata(Some(Metadata::Cluster)),
-    ),
-    operator("COALESCE", REQUIRED, true, Kind::Coalesce),
-    operator("COMMON_DURATION", REQUIRED, false, Kind::CommonDuration),
-    operator(
-        "CONNECTION_ID",
-        NONE,
-        false,
-        Kind::NumberOrZero(Number::ConnectionId),
-    ),
-    operator(
-        "CONNECTION_TERMINATION_DETAILS",
-        NONE,
-        false,
-        Kind::Text(Text::ConnectionTerminationDetails),
-    ),
-    operator(
-        "CUSTOM_FLAGS",
-        NONE,
-        false,
-        Kind::TextOr(Text::CustomFlags, ""),
-    ),
-    operator(
-        "DOWNSTREAM_CX_RTT",
-        NONE,
-        false,
-        Kind::Number(Number::DownstreamCxRtt),
-    ),
-    operator(
-        "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED",
-        NONE,
-        false,
-        Kind::NumberOrZero(Number::DownstreamDecompressedHeaderBytesReceived),
-    ),
-    operator(
-        "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT",
-        NONE,
-        false,
-        Kind::NumberOrZero(Number::DownstreamDecompressedHeaderBytesSent),
-    ),
-    operator(
-        "DOWNSTREAM_DETECTED_CLOSE_TYPE",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamDetectedCloseType),
-    ),
-    operator(
-        "DOWNSTREAM_DIRECT_LOCAL_ADDRESS",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamDirectLocalAddress),
-    ),
-    operator(
-        "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID",
-        NONE,
-        false,
-        Kind::EndpointId(Text::DownstreamDirectLocalAddress),
-    ),
-    operator(
-        "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT",
-        OPTIONAL,
-        false,
-        Kind::WithoutPort(Text::DownstreamDirectLocalAddress),
-    ),
-    operator(
-        "DOWNSTREAM_DIRECT_LOCAL_PORT",
-        NONE,
-        false,
-        Kind::Port(Text::DownstreamDirectLocalAddress),
-    ),
-    operator(
-        "DOWNSTREAM_DIRECT_REMOTE_ADDRESS",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamDirectRemoteAddress),
-    ),
-    operator(
-        "DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT",
-        OPTIONAL,
-        false,
-        Kind::WithoutPort(Text::DownstreamDirectRemoteAddress),
-    ),
-    operator(
-        "DOWNSTREAM_DIRECT_REMOTE_PORT",
-        NONE,
-        false,
-        Kind::Port(Text::DownstreamDirectRemoteAddress),
-    ),
-    operator(
-        "DOWNSTREAM_HANDSHAKE_DURATION",
-        NONE,
-        false,
-        Kind::Number(Number::DownstreamHandshakeDuration),
-    ),
-    operator(
-        "DOWNSTREAM_HEADER_BYTES_RECEIVED",
-        NONE,
-        false,
-        Kind::NumberOrZero(Number::DownstreamHeaderBytesReceived),
-    ),
-    operator(
-        "DOWNSTREAM_HEADER_BYTES_SENT",
-        NONE,
-        false,
-        Kind::NumberOrZero(Number::DownstreamHeaderBytesSent),
-    ),
-    operator(
-        "DOWNSTREAM_LOCAL_ADDRESS",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamLocalAddress),
-    ),
-    operator(
-        "DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID",
-        NONE,
-        false,
-        Kind::EndpointId(Text::DownstreamLocalAddress),
-    ),
-    operator(
-        "DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT",
-        OPTIONAL,
-        false,
-        Kind::WithoutPort(Text::DownstreamLocalAddress),
-    ),
-    operator(
-        "DOWNSTREAM_LOCAL_CLOSE_REASON",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamLocalCloseReason),
-    ),
-    operator(
-        "DOWNSTREAM_LOCAL_DNS_SAN",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamLocalDnsSan),
-    ),
-    operator(
-        "DOWNSTREAM_LOCAL_EMAIL_SAN",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamLocalEmailSan),
-    ),
-    operator(
-        "DOWNSTREAM_LOCAL_IP_SAN",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamLocalIpSan),
-    ),
-    operator(
-        "DOWNSTREAM_LOCAL_OTHERNAME_SAN",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamLocalOthernameSan),
-    ),
-    operator(
-        "DOWNSTREAM_LOCAL_PORT",
-        NONE,
-        false,
-        Kind::Port(Text::DownstreamLocalAddress),
-    ),
-    operator(
-        "DOWNSTREAM_LOCAL_SUBJECT",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamLocalSubject),
-    ),
-    operator(
-        "DOWNSTREAM_LOCAL_URI_SAN",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamLocalUriSan),
-    ),
-    operator(
-        "DOWNSTREAM_PEER_CERT",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamPeerCert),
-    ),
-    operator(
-        "DOWNSTREAM_PEER_CERT_V_END",
-        OPTIONAL,
-        false,
-        Kind::Time(Time::DownstreamPeerCertEnd),
-    ),
-    operator(
-        "DOWNSTREAM_PEER_CERT_V_START",
-        OPTIONAL,
-        false,
-        Kind::Time(Time::DownstreamPeerCertStart),
-    ),
-    operator(
-        "DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamPeerChainFingerprints1),
-    ),
-    operator(
-        "DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamPeerChainFingerprints256),
-    ),
-    operator(
-        "DOWNSTREAM_PEER_CHAIN_SERIALS",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamPeerChainSerials),
-    ),
-    operator(
-        "DOWNSTREAM_PEER_DNS_SAN",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamPeerDnsSan),
-    ),
-    operator(
-        "DOWNSTREAM_PEER_EMAIL_SAN",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamPeerEmailSan),
-    ),
-    operator(
-        "DOWNSTREAM_PEER_FINGERPRINT_1",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamPeerFingerprint1),
-    ),
-    operator(
-        "DOWNSTREAM_PEER_FINGERPRINT_256",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamPeerFingerprint256),
-    ),
-    operator(
-        "DOWNSTREAM_PEER_IP_SAN",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamPeerIpSan),
-    ),
-    operator(
-        "DOWNSTREAM_PEER_ISSUER",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamPeerIssuer),
-    ),
-    operator(
-        "DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamPeerIssuerFingerprint256),
-    ),
-    operator(
-        "DOWNSTREAM_PEER_ISSUER_SERIAL",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamPeerIssuerSerial),
-    ),
-    operator(
-        "DOWNSTREAM_PEER_OTHERNAME_SAN",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamPeerOthernameSan),
-    ),
-    operator(
-        "DOWNSTREAM_PEER_SERIAL",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamPeerSerial),
-    ),
-    operator(
-        "DOWNSTREAM_PEER_SUBJECT",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamPeerSubject),
-    ),
-    operator(
-        "DOWNSTREAM_PEER_URI_SAN",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamPeerUriSan),
-    ),
-    operator(
-        "DOWNSTREAM_REMOTE_ADDRESS",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamRemoteAddress),
-    ),
-    operator(
-        "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT",
-        OPTIONAL,
-        false,
-        Kind::WithoutPort(Text::DownstreamRemoteAddress),
-    ),
-    operator(
-        "DOWNSTREAM_REMOTE_PORT",
-        NONE,
-        false,
-        Kind::Port(Text::DownstreamRemoteAddress),
-    ),
-    operator(
-        "DOWNSTREAM_TLS_CIPHER",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamTlsCipher),
-    ),
-    operator(
-        "DOWNSTREAM_TLS_GROUP",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamTlsGroup),
-    ),
-    operator(
-        "DOWNSTREAM_TLS_SESSION_ID",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamTlsSessionId),
-    ),
-    operator(
-        "DOWNSTREAM_TLS_VERSION",
-        NONE,
-        false,
-        Kind::Text(Text::DownstreamTlsVersion),
-    ),
-    operator(
-        "DOWNSTREAM_TRANSPORT_FAILURE_REASON",
-        NONE,
-        false,
-        Kind::Underscored(Text::DownstreamTransportFailureReason),
-    ),
-    operator(
-        "DOWNSTREAM_WIRE_BYTES_RECEIVED",
-        NONE,
-        false,
-        Kind::NumberOrZero(Number::DownstreamWireBytesReceived),
-    ),
-    operator(
-        "DOWNSTREAM_WIRE_BYTES_SENT",
-        NONE,
-        false,
-        Kind::NumberOrZero(Number::DownstreamWireBytesSent),
-    ),
-    operator("DURATION", NONE, false, Kind::Number(Number::Duration)),
-    operator(
-        "DYNAMIC_METADATA",
-        REQUIRED,
-        true,
-        Kind::Metadata(Some(Metadata::Dynamic)),
-    ),
-    operator("EMIT_TIME", OPTIONAL, false, Kind::Time(Time::Emit)),
-    operator(
-        "EMIT_TIME_LOCAL",
-        OPTIONAL,
-        false,
-        Kind::LocalTime(Time::Emit),
-    ),
-    operator("ENVIRONMENT", REQUIRED, true, Kind::Environment),
-    operator(
-        "FILTER_CHAIN_NAME",
-        NONE,
-        false,
-        Kind::Text(Text::FilterChainName),
-    ),
-    operator(
-        "FILTER_STATE",
-        OWN,
-        true,
-        Kind::FilterState { upstream: false },
-    ),
-    operator("GRPC_STATUS", OPTIONAL, false, Kind::Grpc),
-    operator("GRPC_STATUS_NUMBER", NONE, false, Kind::GrpcNumber),
-    operator("HOSTNAME", NONE, false, Kind::Text(Text::Hostname)),
-    operator("LISTENER_NAME", NONE, false, Kind::Text(Text::ListenerName)),
-    operator(
-        "LOCAL_REPLY_BODY",
-        NONE,
-        false,
-        Kind::TextOr(Text::LocalReplyBody, ""),
-    ),
-    operator("METADATA", OWN, true, Kind::Metadata(None)),
-    operator(
-        "PACKETS_RETRANSMITTED",
-        NONE,
-        false,
-        Kind::NumberOrZero(Number::PacketsRetransmitted),
-    ),
-    operator("PATH", OPTIONAL, true, Kind::Path),
-    operator("PROTOCOL", NONE, false, Kind::Text(Text::Protocol)),
-    operator("QUERY_PARAM", REQUIRED, true, Kind::QueryParam),
-    operator("QUERY_PARAMS", NONE, true, Kind::QueryParams),
-    operator("REQ", REQUIRED, true, Kind::Header(Side::Request)),
-    operator("REQUESTED_SERVER_NAME", OPTIONAL, false, Kind::ServerName),
-    operator(
-        "REQUEST_DURATION",
-        NONE,
-        false,
-        Kind::Number(Number::RequestDuration),
-    ),
-    operator(
-        "REQUEST_HEADER",
-        REQUIRED,
-        true,
-        Kind::Header(Side::Request),
-    ),
-    operator(
-        "REQUEST_HEADERS_BYTES",
-        NONE,
-        false,
-        Kind::NumberOrZero(Number::RequestHeadersBytes),
-    ),
-    operator(
-        "REQUEST_TX_DURATION",
-        NONE,
-        false,
-        Kind::Number(Number::RequestTxDuration),
-    ),
-    operator("RESP", REQUIRED, true, Kind::Header(Side::Response)),
-    operator(
-        "RESPONSE_CODE",
-        NONE,
-        false,
-        Kind::NumberOrZero(Number::ResponseCode),
-    ),
-    operator("RESPONSE_CODE_DETAILS", OPTIONAL, false, Kind::Details),
-    operator(
-        "RESPONSE_DURATION",
-        NONE,
-        false,
-        Kind::Number(Number::ResponseDuration),
-    ),
-    operator(
-        "RESPONSE_FLAGS",
-        NONE,
-        false,
-        Kind::TextOr(Text::ResponseFlags, "-"),
-    ),
-    operator("RESPONSE_FLAGS_LONG", NONE, false, Kind::LongFlags),
-    operator(
-        "RESPONSE_HEADER",
-        REQUIRED,
-        true,
-        Kind::Header(Side::Response),
-    ),
-    operator(
-        "RESPONSE_HEADERS_BYTES",
-        NONE,
-        false,
-        Kind::NumberOrZero(Number::ResponseHeadersBytes),
-    ),
-    operator(
-        "RESPONSE_TRAILER",
-        REQUIRED,
-        true,
-        Kind::Header(Side::Trailer),
-    ),
-    operator(
-        "RESPONSE_TRAILERS_BYTES",
-        NONE,
-        false,
-        Kind::NumberOrZero(Number::ResponseTrailersBytes),
-    ),
-    operator(
-        "RESPONSE_TX_DURATION",
-        NONE,
-        false,
-        Kind::Number(Number::ResponseTxDuration),
-    ),
-    operator(
-        "ROUNDTRIP_DURATION",
-        NONE,
-        false,
-        Kind::Number(Number::RoundtripDuration),
-    ),
-    operator("ROUTE_NAME", NONE, false, Kind::Text(Text::RouteName)),
-    operator(
-        "ROUTE_RESOLUTION_COUNT",
-        NONE,
-        false,
-        Kind::NumberOrZero(Number::RouteResolutionCount),
-    ),
-    operator(
-        "ROUTE_RESOLUTION_TIME_US",
-        NONE,
-        false,
-        Kind::NumberOrZero(Number::RouteResolutionTimeUs),
-    ),
-    operator("SPAN_ID", NONE, false, Kind::Text(Text::SpanId)),
-    operator("START_TIME", OPTIONAL, false, Kind::Time(Time::Start)),
-    operator(
-        "START_TIME_LOCAL",
-        OPTIONAL,
-        false,
-        Kind::LocalTime(Time::Start),
-    ),
-    operator("STREAM_ID", NONE, false, Kind::Text(Text::StreamId)),
-    operator(
-        "STREAM_INFO_REQ",
-        REQUIRED,
-        true,
-        Kind::Header(Side::Request),
-    ),
-    operator(
-        "TLS_JA3_FINGERPRINT",
-        NONE,
-        false,
-        Kind::Text(Text::TlsJa3Fingerprint),
-    ),
-    operator(
-        "TLS_JA4_FINGERPRINT",
-        NONE,
-        false,
-        Kind::Text(Text::TlsJa4Fingerprint),
-    ),
-    operator("TRACE_ID", NONE, false, Kind::Text(Text::TraceId)),
-    operator("TRAILER", REQUIRED, true, Kind::Header(Side::Trailer)),
-    operator("TYPED_CEL", OWN, true, Kind::Cel { typed: true }),
-    operator("UNIQUE_ID", NONE, false, Kind::UniqueId),
-    operator(
-        "UPSTREAM_CLUSTER",
-        NONE,
-        false,
-        Kind::Text(Text::UpstreamCluster),
-    ),
-    operator(
-        "UPSTREAM_CLUSTER_RAW",
-        NONE,
-        false,
-        Kind::Text(Text::UpstreamClusterRaw),
-    ),
-    operator(
-        "UPSTREAM_CONNECTION_ID",
-        NONE,
-        false,
-        Kind::NumberOrZero(Number::UpstreamConnectionId),
-    ),
-    operator(
-        "UPSTREAM_CONNECTION_IDS_ATTEMPTED",
-        NONE,
-        false,
-        Kind::Text(Text::UpstreamConnectionIdsAttempted),
-    ),
-    operator(
-        "UPSTREAM_CONNECTION_POOL_READY_DURATION",
-        NONE,
-        false,
-        Kind::Number(Number::UpstreamConnectionPoolReadyDuration),
-    ),
-    operator(
-        "UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED",
-        NONE,
-        false,
-        Kind::NumberOrZero(Number::UpstreamDecompressedHeaderBytesReceived),
-    ),
-    operator(
-        "UPSTREAM_DECOMPRESSED_HEADER_BYTES_SENT",
-        NONE,
-        false,
-        Kind::NumberOrZero(Number::UpstreamDecompressedHeaderBytesSent),
-    ),
-    operator(
-        "UPSTREAM_DETECTED_CLOSE_TYPE",
-        NONE,
-        false,
-        Kind::Text(Text::UpstreamDetectedCloseType),
-    ),
-    operator(
-        "UPSTREAM_FILTER_STATE",
-        OWN,
-        true,
-        Kind::FilterState { upstream: true },
-    ),
-    operator(
-        "UPSTREAM_HEADER_BYTES_RECEIVED",
-        NONE,
-        false,
-        Kind::NumberOrZero(Number::UpstreamHeaderBytesReceived),
-    ),
-    operator(
-        "UPSTREAM_HEADER_BYTES_SENT",
-        NONE,
-        false,
-        Kind::NumberOrZero(Number::UpstreamHeaderBytesSent),
-    ),
-    operator("UPSTREAM_HOST", NONE, false, Kind::Text(Text::UpstreamHost)),
-    operator(
-        "UPSTREAM_HOSTS_ATTEMPTED",
-        NONE,
-        false,
-        Kind::Text(Text::UpstreamHostsAttempted),
-    ),
-    operator(
-        "UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT",
-        NONE,
-        false,
-        Kind::HostsWithoutPort(Text::UpstreamHostsAttempted),
-    ),
-    operator(
-        "UPSTREAM_HOST_NAME",
-        NONE,
-        false,
-        Kind::Text(Text::UpstreamHostName),
-    ),
-    operator(
-        "UPSTREAM_HOST_NAMES_ATTEMPTED",
-        NONE,
-        false,
-        Kind::Text(Text::UpstreamHostNamesAttempted),
-    ),
-    operator(
-        "UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT",
-        NONE,
-        false,
-        Kind::NameWithoutPort(Text::UpstreamHostNamesAttempted),
-    ),
-    operator(
-        "UPSTREAM_HOST_NAME_WITHOUT_PORT",
-        NONE,
-        false,
-        Kind::NameWithoutPort(Text::UpstreamHostName),
-    ),
-    operator(
-        "UPSTREAM_LOCAL_ADDRESS",
-        NONE,
-        false,
-        Kind::Text(Text::UpstreamLocalAddress),
-    ),
-    operator(
-        "UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT",
-        OPTIONAL,
-        false,
-        Kind::WithoutPort(Text::UpstreamLocalAddress),
-    ),
-    operator(
-        "UPSTREAM_LOCAL_CLOSE_REASON",
-        NONE,
-        false,
-        Kind::Text(Text::UpstreamLocalCloseReason),
-    ),
-    operator(
-        "UPSTREAM_LOCAL_DNS_SAN",
-        NONE,
-        false,
-        Kind::Text(Text::UpstreamLocalDnsSan),
-    ),
-    operator(
-        "UPSTREAM_LOCAL_IP_SAN",
-        NONE,
-        false,
-        Kind::Text(Text::UpstreamLocalIpSan),
-    ),
-    operator(
-        "UPSTREAM_LOCAL_PORT",
-        NONE,
-        false,
-        Kind::Port(Text::UpstreamLocalAddress),
-    ),
-    operator(
-        "UPSTREAM_LOCAL_URI_SAN",
-        NONE,
-        false,
-        Kind::Text(Text::UpstreamLocalUriSan),
-    ),
-    operator(
-        "UPSTREAM_METADATA",
-        REQUIRED,
-        false,
-        Kind::Metadata(Some(Metadata::UpstreamHost)),
-    ),
-    operator(
-        "UPSTREAM_PEER_CERT",
-        NONE,
-        false,
-        Kind::Text(Text::UpstreamPeerCert),
-    ),
-    operator(
-        "UPSTREAM_PEER_CERT_V_END",
-        OPTIONAL,
-        false,
-        Kind::Time(Time::UpstreamPeerCertEnd),
-    ),
-    operator(
-        "UPSTREAM_PEER_CERT_V_START",
-        OPTIONAL,
-        false,
-        Kind::Time(Time::UpstreamPeerCertStart),
-    ),
-    operator(
-        "UPSTREAM_PEER_DNS_SAN",
-        NONE,
-        false,
-        Kind::Text(Text::UpstreamPeerDnsSan),
-    ),
-    operator(
-        "UPSTREAM_PEER_IP_SAN",
-        NONE,
-        false,
-        Kind::Text(Text::UpstreamPeerIpSan),
-    ),
-    operator(
-        "UPSTREAM_PEER_ISSUER",
-        NONE,
-        false,
-        Kind::Text(Text::UpstreamPeerIssuer),
-    ),
-    operator(
-        "UPSTREAM_PEER_SUBJECT",
-        NONE,
-        false,
-        Kind::Text(Text::UpstreamPeerSubject),
-    ),
-    operator(
-        "UPSTREAM_PEER_URI_SAN",
-        NONE,
-        false,
-        Kind::Text(Text::UpstreamPeerUriSan),
-    ),
-    operator(
-        "UPSTREAM_PROTOCOL",
-        NONE,
-        false,
-        Kind::Text(Text::UpstreamProtocol),
-    ),
-    operator(
-        "UPSTREAM_REMOTE_ADDRESS",
-        NONE,
-        false,
-        Kind::Text(Text::UpstreamRemoteAddress),
-    ),
-    operator(
-        "UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID",
-        NONE,
-        false,
-        Kind::EndpointId(Text::UpstreamRemoteAddress),
-    ),
-    operator(
-        "UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT",
-        OPTIONAL,
-        false,
-        Kind::WithoutPort(Text::UpstreamRemoteAddress),
-    ),
-    operator(
-        "UPSTREAM_REMOTE_PORT",
-        NONE,
-        false,
-        Kind::Port(Text::UpstreamRemoteAddress),
-    ),
-    operator(
-        "UPSTREAM_REQUEST_ATTEMPT_COUNT",
-        NONE,
-        false,
-        Kind::NumberOrZero(Number::UpstreamRequestAttemptCount),
-    ),
-    operator(
-        "UPSTREAM_SERVER_NAME",
-        NONE,
-        false,
-        Kind::Text(Text::UpstreamServerName),
-    ),
-    operator(
-        "UPSTREAM_TLS_CIPHER",
-        NONE,
-        false,
-        Kind::Text(Text::UpstreamTlsCipher),
-    ),
-    operator(
-        "UPSTREAM_TLS_GROUP",
-        NONE,
-        false,
-        Kind::Text(Text::UpstreamTlsGroup),
-    ),
-    operator(
-        "UPSTREAM_TLS_SESSION_ID",
-        NONE,
-        false,
-        Kind::Text(Text::UpstreamTlsSessionId),
-    ),
-    operator(
-        "UPSTREAM_TLS_VERSION",
-        NONE,
-        false,
-        Kind::Text(Text::UpstreamTlsVersion),
-    ),
-    operator(
-        "UPSTREAM_TRANSPORT_FAILURE_REASON",
-        NONE,
-        false,
-        Kind::Underscored(Text::UpstreamTransportFailureReason),
-    ),
-    operator(
-        "UPSTREAM_WIRE_BYTES_RECEIVED",
-        NONE,
-        false,
-        Kind::NumberOrZero(Number::UpstreamWireBytesReceived),
-    ),
-    operator(
-        "UPSTREAM_WIRE_BYTES_SENT",
-        NONE,
-        false,
-        Kind::NumberOrZero(Number::UpstreamWireBytesSent),
-    ),
-    operator(
-        "VIRTUAL_CLUSTER_NAME",
-        NONE,
-        false,
-        Kind::Text(Text::VirtualClusterName),
-    ),
-];
+/// Every operator, by name.
+pub(crate) static OPERATORS: [Operator; 163] = operators! {
+    "ACCESS_LOG_TYPE" None false TextOr(Text::AccessLogType, "NotSet");
+    "BYTES_RECEIVED" None false NumberOrZero(Number::BytesReceived);
+    "BYTES_RETRANSMITTED" None false NumberOrZero(Number::BytesRetransmitted);
+    "BYTES_SENT" None false NumberOrZero(Number::BytesSent);
+    "CEL" Own true Cel { typed: false };
+    "CLUSTER_METADATA" Required false Metadata(Some(Metadata::Cluster));
+    "COALESCE" Required true Coalesce;
+    "COMMON_DURATION" Required false CommonDuration;
+    "CONNECTION_ID" None false NumberOrZero(Number::ConnectionId);
+    "CONNECTION_TERMINATION_DETAILS" None false Text(Text::ConnectionTerminationDetails);
+    "CUSTOM_FLAGS" None false TextOr(Text::CustomFlags, "");
+    "DOWNSTREAM_CX_RTT" None false Number(Number::DownstreamCxRtt);
+    "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED" None false NumberOrZero(Number::DownstreamDecompressedHeaderBytesReceived);
+    "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT" None false NumberOrZero(Number::DownstreamDecompressedHeaderBytesSent);
+    "DOWNSTREAM_DETECTED_CLOSE_TYPE" None false Text(Text::DownstreamDetectedCloseType);
+    "DOWNSTREAM_DIRECT_LOCAL_ADDRESS" None false Text(Text::DownstreamDirectLocalAddress);
+    "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID" None false EndpointId(Text::DownstreamDirectLocalAddress);
+    "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT" Optional false WithoutPort(Text::DownstreamDirectLocalAddress);
+    "DOWNSTREAM_DIRECT_LOCAL_PORT" None false Port(Text::DownstreamDirectLocalAddress);
+    "DOWNSTREAM_DIRECT_REMOTE_ADDRESS" None false Text(Text::DownstreamDirectRemoteAddress);
+    "DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT" Optional false WithoutPort(Text::DownstreamDirectRemoteAddress);
+    "DOWNSTREAM_DIRECT_REMOTE_PORT" None false Port(Text::DownstreamDirectRemoteAddress);
+    "DOWNSTREAM_HANDSHAKE_DURATION" None false Number(Number::DownstreamHandshakeDuration);
+    "DOWNSTREAM_HEADER_BYTES_RECEIVED" None false NumberOrZero(Number::DownstreamHeaderBytesReceived);
+    "DOWNSTREAM_HEADER_BYTES_SENT" None false NumberOrZero(Number::DownstreamHeaderBytesSent);
+    "DOWNSTREAM_LOCAL_ADDRESS" None false Text(Text::DownstreamLocalAddress);
+    "DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID" None false EndpointId(Text::DownstreamLocalAddress);
+    "DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT" Optional false WithoutPort(Text::DownstreamLocalAddress);
+    "DOWNSTREAM_LOCAL_CLOSE_REASON" None false Text(Text::DownstreamLocalCloseReason);
+    "DOWNSTREAM_LOCAL_DNS_SAN" None false Text(Text::DownstreamLocalDnsSan);
+    "DOWNSTREAM_LOCAL_EMAIL_SAN" None false Text(Text::DownstreamLocalEmailSan);
+    "DOWNSTREAM_LOCAL_IP_SAN" None false Text(Text::DownstreamLocalIpSan);
+    "DOWNSTREAM_LOCAL_OTHERNAME_SAN" None false Text(Text::DownstreamLocalOthernameSan);
+    "DOWNSTREAM_LOCAL_PORT" None false Port(Text::DownstreamLocalAddress);
+    "DOWNSTREAM_LOCAL_SUBJECT" None false Text(Text::DownstreamLocalSubject);
+    "DOWNSTREAM_LOCAL_URI_SAN" None false Text(Text::DownstreamLocalUriSan);
+    "DOWNSTREAM_PEER_CERT" None false Text(Text::DownstreamPeerCert);
+    "DOWNSTREAM_PEER_CERT_V_END" Optional false Time(Time::DownstreamPeerCertEnd);
+    "DOWNSTREAM_PEER_CERT_V_START" Optional false Time(Time::DownstreamPeerCertStart);
+    "DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1" None false Text(Text::DownstreamPeerChainFingerprints1);
+    "DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256" None false Text(Text::DownstreamPeerChainFingerprints256);
+    "DOWNSTREAM_PEER_CHAIN_SERIALS" None false Text(Text::DownstreamPeerChainSerials);
+    "DOWNSTREAM_PEER_DNS_SAN" None false Text(Text::DownstreamPeerDnsSan);
+    "DOWNSTREAM_PEER_EMAIL_SAN" None false Text(Text::DownstreamPeerEmailSan);
+    "DOWNSTREAM_PEER_FINGERPRINT_1" None false Text(Text::DownstreamPeerFingerprint1);
+    "DOWNSTREAM_PEER_FINGERPRINT_256" None false Text(Text::DownstreamPeerFingerprint256);
+    "DOWNSTREAM_PEER_IP_SAN" None false Text(Text::DownstreamPeerIpSan);
+    "DOWNSTREAM_PEER_ISSUER" None false Text(Text::DownstreamPeerIssuer);
+    "DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256" None false Text(Text::DownstreamPeerIssuerFingerprint256);
+    "DOWNSTREAM_PEER_ISSUER_SERIAL" None false Text(Text::DownstreamPeerIssuerSerial);
+    "DOWNSTREAM_PEER_OTHERNAME_SAN" None false Text(Text::DownstreamPeerOthernameSan);
+    "DOWNSTREAM_PEER_SERIAL" None false Text(Text::DownstreamPeerSerial);
+    "DOWNSTREAM_PEER_SUBJECT" None false Text(Text::DownstreamPeerSubject);
+    "DOWNSTREAM_PEER_URI_SAN" None false Text(Text::DownstreamPeerUriSan);
+    "DOWNSTREAM_REMOTE_ADDRESS" None false Text(Text::DownstreamRemoteAddress);
+    "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT" Optional false WithoutPort(Text::DownstreamRemoteAddress);
+    "DOWNSTREAM_REMOTE_PORT" None false Port(Text::DownstreamRemoteAddress);
+    "DOWNSTREAM_TLS_CIPHER" None false Text(Text::DownstreamTlsCipher);
+    "DOWNSTREAM_TLS_GROUP" None false Text(Text::DownstreamTlsGroup);
+    "DOWNSTREAM_TLS_SESSION_ID" None false Text(Text::DownstreamTlsSessionId);
+    "DOWNSTREAM_TLS_VERSION" None false Text(Text::DownstreamTlsVersion);
+    "DOWNSTREAM_TRANSPORT_FAILURE_REASON" None false Underscored(Text::DownstreamTransportFailureReason);
+    "DOWNSTREAM_WIRE_BYTES_RECEIVED" None false NumberOrZero(Number::DownstreamWireBytesReceived);
+    "DOWNSTREAM_WIRE_BYTES_SENT" None false NumberOrZero(Number::DownstreamWireBytesSent);
+    "DURATION" None false Number(Number::Duration);
+    "DYNAMIC_METADATA" Required true Metadata(Some(Metadata::Dynamic));
+    "EMIT_TIME" Optional false Time(Time::Emit);
+    "EMIT_TIME_LOCAL" Optional false LocalTime(Time::Emit);
+    "ENVIRONMENT" Required true Environment;
+    "FILTER_CHAIN_NAME" None false Text(Text::FilterChainName);
+    "FILTER_STATE" Own true FilterState { upstream: false };
+    "GRPC_STATUS" Optional false Grpc;
+    "GRPC_STATUS_NUMBER" None false GrpcNumber;
+    "HOSTNAME" None false Text(Text::Hostname);
+    "LISTENER_NAME" None false Text(Text::ListenerName);
+    "LOCAL_REPLY_BODY" None false TextOr(Text::LocalReplyBody, "");
+    "METADATA" Own true Metadata(None);
+    "PACKETS_RETRANSMITTED" None false NumberOrZero(Number::PacketsRetransmitted);
+    "PATH" Optional true Path;
+    "PROTOCOL" None false Text(Text::Protocol);
+    "QUERY_PARAM" Required true QueryParam;
+    "QUERY_PARAMS" None true QueryParams;
+    "REQ" Required true Header(Side::Request);
+    "REQUESTED_SERVER_NAME" Optional false ServerName;
+    "REQUEST_DURATION" None false Number(Number::RequestDuration);
+    "REQUEST_HEADER" Required true Header(Side::Request);
+    "REQUEST_HEADERS_BYTES" None false NumberOrZero(Number::RequestHeadersBytes);
+    "REQUEST_TX_DURATION" None false Number(Number::RequestTxDuration);
+    "RESP" Required true Header(Side::Response);
+    "RESPONSE_CODE" None false NumberOrZero(Number::ResponseCode);
+    "RESPONSE_CODE_DETAILS" Optional false Details;
+    "RESPONSE_DURATION" None false Number(Number::ResponseDuration);
+    "RESPONSE_FLAGS" None false TextOr(Text::ResponseFlags, "-");
+    "RESPONSE_FLAGS_LONG" None false LongFlags;
+    "RESPONSE_HEADER" Required true Header(Side::Response);
+    "RESPONSE_HEADERS_BYTES" None false NumberOrZero(Number::ResponseHeadersBytes);
+    "RESPONSE_TRAILER" Required true Header(Side::Trailer);
+    "RESPONSE_TRAILERS_BYTES" None false NumberOrZero(Number::ResponseTrailersBytes);
+    "RESPONSE_TX_DURATION" None false Number(Number::ResponseTxDuration);
+    "ROUNDTRIP_DURATION" None false Number(Number::RoundtripDuration);
+    "ROUTE_NAME" None false Text(Text::RouteName);
+    "ROUTE_RESOLUTION_COUNT" None false NumberOrZero(Number::RouteResolutionCount);
+    "ROUTE_RESOLUTION_TIME_US" None false NumberOrZero(Number::RouteResolutionTimeUs);
+    "SPAN_ID" None false Text(Text::SpanId);
+    "START_TIME" Optional false Time(Time::Start);
+    "START_TIME_LOCAL" Optional false LocalTime(Time::Start);
+    "STREAM_ID" None false Text(Text::StreamId);
+    "STREAM_INFO_REQ" Required true Header(Side::Request);
+    "TLS_JA3_FINGERPRINT" None false Text(Text::TlsJa3Fingerprint);
+    "TLS_JA4_FINGERPRINT" None false Text(Text::TlsJa4Fingerprint);
+    "TRACE_ID" None false Text(Text::TraceId);
+    "TRAILER" Required true Header(Side::Trailer);
+    "TYPED_CEL" Own true Cel { typed: true };
+    "UNIQUE_ID" None false UniqueId;
+    "UPSTREAM_CLUSTER" None false Text(Text::UpstreamCluster);
+    "UPSTREAM_CLUSTER_RAW" None false Text(Text::UpstreamClusterRaw);
+    "UPSTREAM_CONNECTION_ID" None false NumberOrZero(Number::UpstreamConnectionId);
+    "UPSTREAM_CONNECTION_IDS_ATTEMPTED" None false Text(Text::UpstreamConnectionIdsAttempted);
+    "UPSTREAM_CONNECTION_POOL_READY_DURATION" None false Number(Number::UpstreamConnectionPoolReadyDuration);
+    "UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED" None false NumberOrZero(Number::UpstreamDecompressedHeaderBytesReceived);
+    "UPSTREAM_DECOMPRESSED_HEADER_BYTES_SENT" None false NumberOrZero(Number::UpstreamDecompressedHeaderBytesSent);
+    "UPSTREAM_DETECTED_CLOSE_TYPE" None false Text(Text::UpstreamDetectedCloseType);
+    "UPSTREAM_FILTER_STATE" Own true FilterState { upstream: true };
+    "UPSTREAM_HEADER_BYTES_RECEIVED" None false NumberOrZero(Number::UpstreamHeaderBytesReceived);
+    "UPSTREAM_HEADER_BYTES_SENT" None false NumberOrZero(Number::UpstreamHeaderBytesSent);
+    "UPSTREAM_HOST" None false Text(Text::UpstreamHost);
+    "UPSTREAM_HOSTS_ATTEMPTED" None false Text(Text::UpstreamHostsAttempted);
+    "UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT" None false HostsWithoutPort(Text::UpstreamHostsAttempted);
+    "UPSTREAM_HOST_NAME" None false Text(Text::UpstreamHostName);
+    "UPSTREAM_HOST_NAMES_ATTEMPTED" None false Text(Text::UpstreamHostNamesAttempted);
+    "UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT" None false NameWithoutPort(Text::UpstreamHostNamesAttempted);
+    "UPSTREAM_HOST_NAME_WITHOUT_PORT" None false NameWithoutPort(Text::UpstreamHostName);
+    "UPSTREAM_LOCAL_ADDRESS" None false Text(Text::UpstreamLocalAddress);
+    "UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT" Optional false WithoutPort(Text::UpstreamLocalAddress);
+    "UPSTREAM_LOCAL_CLOSE_REASON" None false Text(Text::UpstreamLocalCloseReason);
+    "UPSTREAM_LOCAL_DNS_SAN" None false Text(Text::UpstreamLocalDnsSan);
+    "UPSTREAM_LOCAL_IP_SAN" None false Text(Text::UpstreamLocalIpSan);
+    "UPSTREAM_LOCAL_PORT" None false Port(Text::UpstreamLocalAddress);
+    "UPSTREAM_LOCAL_URI_SAN" None false Text(Text::UpstreamLocalUriSan);
+    "UPSTREAM_METADATA" Required false Metadata(Some(Metadata::UpstreamHost));
+    "UPSTREAM_PEER_CERT" None false Text(Text::UpstreamPeerCert);
+    "UPSTREAM_PEER_CERT_V_END" Optional false Time(Time::UpstreamPeerCertEnd);
+    "UPSTREAM_PEER_CERT_V_START" Optional false Time(Time::UpstreamPeerCertStart);
+    "UPSTREAM_PEER_DNS_SAN" None false Text(Text::UpstreamPeerDnsSan);
+    "UPSTREAM_PEER_IP_SAN" None false Text(Text::UpstreamPeerIpSan);
+    "UPSTREAM_PEER_ISSUER" None false Text(Text::UpstreamPeerIssuer);
+    "UPSTREAM_PEER_SUBJECT" None false Text(Text::UpstreamPeerSubject);
+    "UPSTREAM_PEER_URI_SAN" None false Text(Text::UpstreamPeerUriSan);
+    "UPSTREAM_PROTOCOL" None false Text(Text::UpstreamProtocol);
+    "UPSTREAM_REMOTE_ADDRESS" None false Text(Text::UpstreamRemoteAddress);
+    "UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID" None false EndpointId(Text::UpstreamRemoteAddress);
+    "UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT" Optional false WithoutPort(Text::UpstreamRemoteAddress);
+    "UPSTREAM_REMOTE_PORT" None false Port(Text::UpstreamRemoteAddress);
+    "UPSTREAM_REQUEST_ATTEMPT_COUNT" None false NumberOrZero(Number::UpstreamRequestAttemptCount);
+    "UPSTREAM_SERVER_NAME" None false Text(Text::UpstreamServerName);
+    "UPSTREAM_TLS_CIPHER" None false Text(Text::UpstreamTlsCipher);
+    "UPSTREAM_TLS_GROUP" None false Text(Text::UpstreamTlsGroup);
+    "UPSTREAM_TLS_SESSION_ID" None false Text(Text::UpstreamTlsSessionId);
+    "UPSTREAM_TLS_VERSION" None false Text(Text::UpstreamTlsVersion);
+    "UPSTREAM_TRANSPORT_FAILURE_REASON" None false Underscored(Text::UpstreamTransportFailureReason);
+    "UPSTREAM_WIRE_BYTES_RECEIVED" None false NumberOrZero(Number::UpstreamWireBytesReceived);
+    "UPSTREAM_WIRE_BYTES_SENT" None false NumberOrZero(Number::UpstreamWireBytesSent);
+    "VIRTUAL_CLUSTER_NAME" None false Text(Text::VirtualClusterName);
+};
 
 /// The operator with this name.
 pub(crate) fn find(name: &str) -> Option<&'static Operator> {

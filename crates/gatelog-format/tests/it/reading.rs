@@ -187,6 +187,15 @@ fn the_most_telling_operator_fills_a_field() {
 }
 
 #[test]
+fn of_equals_the_first_counts() {
+    let template = Template::text("%REQ(:AUTHORITY)% %REQ(HOST)% %UPSTREAM_CLUSTER%").unwrap();
+    let (record, _) = read(&template, "first second c");
+    assert_eq!(record.authority.as_deref(), Some("first"));
+    let (record, _) = read(&template, "- second c");
+    assert_eq!(record.authority.as_deref(), Some("second"));
+}
+
+#[test]
 fn flags_and_grpc_status_are_read_in_every_form() {
     let template =
         Template::text("%RESPONSE_FLAGS_LONG% %GRPC_STATUS(SNAKE_STRING)% %REQ(:PATH)%").unwrap();

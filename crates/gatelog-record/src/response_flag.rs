@@ -16,11 +16,9 @@ pub const NAMES: [&str; 30] = [
     "UDO",
 ];
 
-fn bit(name: &str) -> usize {
-    NAMES
-        .iter()
-        .position(|known| *known == name)
-        .unwrap_or(NAMES.len())
+/// The bit of a short name in Envoy's `response.flags` integer; `None` for an unknown name.
+pub fn bit(name: &str) -> Option<usize> {
+    NAMES.iter().position(|known| *known == name)
 }
 
 /// The same set of flags in bit order, each once; unknown names follow, sorted.
@@ -38,7 +36,7 @@ pub fn normalize(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
         .map(str::trim)
         .filter(|flag| !flag.is_empty() && *flag != "-")
         .collect();
-    flags.sort_unstable_by_key(|flag| (bit(flag), *flag));
+    flags.sort_unstable_by_key(|flag| (bit(flag).unwrap_or(NAMES.len()), *flag));
     flags.dedup();
     if flags.is_empty() {
         None

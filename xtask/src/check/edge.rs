@@ -3,6 +3,7 @@
 //! ```text
 //! record <- plugin          record, journal, store <- gatelog
 //! cel                       knows no record
+//! cel, record <- filter
 //! record <- store           record, journal <- testkit <- xtask, and everybody's tests
 //! record, cel <- format <- gatelog, xtask, invariants
 //! journal                   stores bytes and knows no record
@@ -16,10 +17,11 @@ use super::finding::Finding;
 use crate::workspace::{Dependency, Package};
 
 /// A member, and the members that its code may use. A new crate gets a line here.
-const EDGES: [(&str, &[&str]); 11] = [
+const EDGES: [(&str, &[&str]); 12] = [
     ("gatelog-record", &[]),
     ("gatelog-cel", &[]),
     ("gatelog-format", &["gatelog-cel", "gatelog-record"]),
+    ("gatelog-filter", &["gatelog-cel", "gatelog-record"]),
     ("gatelog-failpoint", &[]),
     ("gatelog-journal", &["gatelog-failpoint"]),
     ("gatelog-plugin", &["gatelog-record"]),

@@ -1,0 +1,87 @@
+//! What is asked about a request.
+
+use std::borrow::Cow;
+
+use crate::{FlagSet, LogType};
+
+/// What a filter may ask about one request. Each answer is asked for only when it is needed.
+pub trait Facts {
+    /// The response code; 0 where none was sent.
+    fn response_code(&self) -> u64;
+
+    /// How long the request took, in milliseconds.
+    fn duration_ms(&self) -> u64;
+
+    /// The response flags.
+    fn response_flags(&self) -> FlagSet;
+
+    /// `x-request-id`.
+    fn request_id(&self) -> Option<&str>;
+
+    /// Gives each value of a request header. The name is in lower case; the host has the name
+    /// `:authority`.
+    fn request_header(&self, name: &str, each: &mut dyn FnMut(&str));
+
+    /// The gRPC status that was sent; `None` where none was. One that is no number is -1.
+    fn grpc_status(&self) -> Option<i64>;
+
+    /// Whether a health check filter marked the request.
+    fn is_health_check(&self) -> bool;
+
+    /// Whether the request's trace was forced or sampled.
+    fn is_traced(&self) -> bool;
+
+    /// When the line was written.
+    fn log_type(&self) -> LogType;
+
+    /// A value of the dynamic metadata, by namespace and path.
+    fn metadata(&self, namespace: &str, path: &[String]) -> Option<Cow<'_, serde_json::Value>>;
+
+    /// An attribute of CEL.
+    #[cfg(feature = "cel")]
+    fn attribute(&self, path: &[&str]) -> Option<gatelog_cel::Value<'_>>;
+}
+
+/// The number of a request id by which Envoy samples: its first eight characters, read as hexadecimal.
+/// `None` where they are none; then Envoy throws dice.
+///
+/// `0x` counts as a prefix of hexadecimal, as in Envoy.
+pub fn number_of_request_id(id: &str) -> Option<u32> {
+    let first = id.get(..8)?;
+    let digits = first
+        .strip_prefix("0x")
+        .or_else(|| first.strip_prefix("0X"))
+        .unwrap_or(first);
+    // A sign, which the parser takes, is none of the digits.
+    let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hex.then(|| u32::from_str_radix(digits, 16).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Measured on Envoy 1.40.
+    #[test]
+    fn the_number_is_that_of_envoy() {
+        for (id, number) in [
+            ("6513270e-269e-4d37-b2a7-4de452e6b438", Some(0x6513_270e)),
+            ("0000000A-0000", Some(10)),
+            ("00000031", Some(0x31)),
+            ("000000310", Some(0x31)),
+            ("0x000031-0000", Some(0x31)),
+            ("0X000031-0000", Some(0x31)),
+            ("0x00000031", Some(0)),
+            ("0000031", None),
+            ("+0000031", None),
+            ("-0000031", None),
+            ("0x-0000-4000", None),
+            ("00 00031-0000", None),
+            ("0000003g-0000", None),
+            ("ééééé", None),
+            ("", None),
+        ] {
+            assert_eq!(number_of_request_id(id), number, "{id}");
+        }
+    }
+}

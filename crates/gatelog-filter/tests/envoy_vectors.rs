@@ -1,0 +1,296 @@
+//! What the real Envoy 1.40.0 logged and what it did not.
+//!
+//! `testdata/filter_vectors.json`: decisions of runtime filters by request id, and 35 filters over 9 kinds
+//! of requests. `testdata/filter_details.json`: matchers of headers and metadata, runtime values and
+//! derived statuses in the same form, with a `runtime` object and the names of the filters that Envoy
+//! `refused` at load. `GATELOG_FILTER_VECTORS` names another file in this form.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use gatelog_filter::{AccessLogFilter, Facts, Filter, FlagSet, LogType, Runtime};
+use serde_json::{Value, json};
+
+/// The facts of a request, as `inputs` gives them.
+struct Input<'v>(&'v Value);
+
+impl<'v> Input<'v> {
+    fn headers(&self, key: &str) -> Vec<(&'v str, &'v str)> {
+        match &self.0[key] {
+            Value::Object(headers) => headers
+                .iter()
+                .filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
+                .collect(),
+            Value::Array(pairs) => pairs
+                .iter()
+                .filter_map(|pair| Some((pair[0].as_str()?, pair[1].as_str()?)))
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn header(&self, key: &str, name: &str) -> Option<&'v str> {
+        let headers = self.headers(key);
+        let is_it = |header: &&(&str, &str)| header.0.eq_ignore_ascii_case(name);
+        headers.iter().find(is_it).map(|(_, value)| *value)
+    }
+
+    fn flag(&self, key: &str) -> bool {
+        self.0[key].as_bool().unwrap_or(false)
+    }
+
+    fn text(&self, keys: &[&str]) -> Option<&'v str> {
+        keys.iter().find_map(|key| self.0[*key].as_str())
+    }
+}
+
+impl Facts for Input<'_> {
+    fn response_code(&self) -> u64 {
+        self.0["response_code"].as_u64().unwrap_or(0)
+    }
+
+    fn duration_ms(&self) -> u64 {
+        self.0["duration_ms"].as_f64().unwrap_or(0.0) as u64
+    }
+
+    fn response_flags(&self) -> FlagSet {
+        match &self.0["response_flags"] {
+            Value::Array(names) => {
+                let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
+                FlagSet::of(&names.join(","))
+            }
+            Value::String(names) => FlagSet::of(names),
+            _ => FlagSet::default(),
+        }
+    }
+
+    fn request_id(&self) -> Option<&str> {
+        self.text(&["x_request_id", "request_id"])
+            .or_else(|| self.header("request_headers", "x-request-id"))
+    }
+
+    fn request_header(&self, name: &str, each: &mut dyn FnMut(&str)) {
+        for (found, value) in self.headers("request_headers") {
+            let found = found.to_ascii_lowercase();
+            if found == name || (name == ":authority" && found == "host") {
+                each(value);
+            }
+        }
+    }
+
+    fn grpc_status(&self) -> Option<i64> {
+        let sent = || {
+            let trailer = self.header("response_trailers", "grpc-status");
+            let sent = trailer.or_else(|| self.header("response_headers", "grpc-status"))?;
+            Some(sent.parse().unwrap_or(-1))
+        };
+        self.0["grpc_status"].as_i64().or_else(sent)
+    }
+
+    fn is_health_check(&self) -> bool {
+        self.flag("health_check")
+    }
+
+    fn is_traced(&self) -> bool {
+        self.flag("trace_forced") || self.flag("traced") || self.flag("trace_sampled")
+    }
+
+    fn log_type(&self) -> LogType {
+        let name = self.text(&["log_type", "access_log_type"]);
+        name.and_then(LogType::from_name).unwrap_or(LogType::NotSet)
+    }
+
+    fn metadata(&self, namespace: &str, path: &[String]) -> Option<Cow<'_, Value>> {
+        let namespace = self.0["dynamic_metadata"].get(namespace)?;
+        let found = path.iter().try_fold(namespace, |value, key| value.get(key));
+        found.map(Cow::Borrowed)
+    }
+
+    #[cfg(feature = "cel")]
+    fn attribute(&self, path: &[&str]) -> Option<gatelog_cel::Value<'_>> {
+        attribute::of(self, path)
+    }
+}
+
+#[cfg(feature = "cel")]
+mod attribute {
+    use super::{Facts, Input};
+    use gatelog_cel::Value;
+    use serde_json::Value as Json;
+
+    pub(super) fn of<'v>(input: &Input<'v>, path: &[&str]) -> Option<Value<'v>> {
+        let request = |name: &str| input.header("request_headers", name).map(Value::text);
+        let given = |key: &str| input.0.get(key).map(value);
+        let number = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
+        match path {
+            ["response", "code"] => {
+                let is_absent = input.flag("response_code_absent") || input.response_code() == 0;
+                (!is_absent).then(|| number(input.response_code()))
+            }
+            ["response", "flags"] => Some(number(input.response_flags().bits)),
+            ["response", "code_details"] => given("response_code_details"),
+            ["response", "grpc_status"] => input.grpc_status().map(Value::Int),
+            ["response", "size"] => given("bytes_sent").or_else(|| given("response_size")),
+            ["response", kind @ ("headers" | "trailers"), name] => input
+                .header(&format!("response_{kind}"), name)
+                .map(Value::text),
+            ["request", "duration"] => {
+                let milliseconds = input.0["duration_ms"].as_f64()?;
+                Some(Value::Duration((milliseconds * 1e6) as i128))
+            }
+            ["request", "headers", name] => {
+                let mut all = Vec::new();
+                input.request_header(&name.to_ascii_lowercase(), &mut |value| {
+                    all.push(value.to_owned());
+                });
+                (!all.is_empty()).then(|| Value::String(all.join(",").into()))
+            }
+            ["request", "method"] => request(":method").or_else(|| given("method")),
+            ["request", "path"] => request(":path").or_else(|| given("path")),
+            ["request", "host"] => request(":authority").or_else(|| given("authority")),
+            ["request", "scheme"] => request(":scheme").or_else(|| given("scheme")),
+            ["request", "useragent"] => request("user-agent"),
+            ["request", "referer"] => request("referer"),
+            ["request", "id"] => {
+                let id = input.text(&["x_request_id", "request_id"]);
+                id.map(Value::text).or_else(|| request("x-request-id"))
+            }
+            ["request", "protocol"] => given("protocol"),
+            ["request", "size"] => given("bytes_received").or_else(|| given("request_size")),
+            ["metadata", "filter_metadata", keys @ ..] => {
+                let metadata = input.0.get("dynamic_metadata")?;
+                let found = keys.iter().try_fold(metadata, |found, key| found.get(key));
+                found.map(value)
+            }
+            ["xds", name] => given(name),
+            [group, name] => given(&format!("{group}_{name}")),
+            _ => None,
+        }
+    }
+
+    fn value(json: &Json) -> Value<'_> {
+        match json {
+            Json::Null => Value::Null,
+            Json::Bool(value) => Value::Bool(*value),
+            Json::Number(number) => match number.as_i64() {
+                Some(number) => Value::Int(number),
+                None => Value::Double(number.as_f64().unwrap_or(0.0)),
+            },
+            Json::String(text) => Value::text(text),
+            Json::Array(elements) => Value::List(elements.iter().map(value).collect()),
+            Json::Object(object) => {
+                let entry = |(key, json)| (Value::text(key), value(json));
+                Value::Map(
+                    object
+                        .iter()
+                        .map(|(key, json): (&String, &Json)| entry((key.as_str(), json)))
+                        .collect(),
+                )
+            }
+        }
+    }
+}
+
+/// What a file holds, checked; how many decisions it was, and what was wrong.
+fn check(vectors: &Value) -> (usize, Vec<String>) {
+    let (mut count, mut wrong) = (0, Vec::new());
+    for vector in vectors["vectors"].as_array().into_iter().flatten() {
+        let id = vector["x_request_id"].as_str().unwrap();
+        for decision in vector["decisions"].as_array().unwrap() {
+            let mut percent = json!({"numerator": decision["numerator"]});
+            if let Some(denominator) = decision.get("denominator") {
+                percent["denominator"] = denominator.clone();
+            }
+            let config = json!({
+                "runtime_filter": {"runtime_key": "k.absent", "percent_sampled": percent}
+            });
+            let input = json!({"x_request_id": id});
+            let expected = decision["logged"].as_bool().unwrap();
+            let found = decide(&config, &Runtime::default(), &input);
+            count += 1;
+            if found != Ok(expected) {
+                wrong.push(format!("{id} {decision}: found {found:?}"));
+            }
+        }
+    }
+    let runtime = Runtime::default();
+    if let Some(keys) = vectors["runtime"].as_object() {
+        runtime.patch(keys).unwrap();
+    }
+    let names = |value: &Value| -> Vec<String> {
+        let names = value.as_array().into_iter().flatten();
+        names
+            .filter_map(|name| name.as_str().map(str::to_owned))
+            .collect()
+    };
+    let untested = names(&vectors["untested_in_kinds"]);
+    let refused = names(&vectors["refused"]);
+    for (name, config) in vectors["filters"].as_object().into_iter().flatten() {
+        if refused.contains(name) {
+            count += 1;
+            if serde_json::from_value::<AccessLogFilter>(config.clone()).is_ok() {
+                wrong.push(format!("{name} was not refused"));
+            }
+            continue;
+        }
+        for (kind, logged) in vectors["kinds"].as_object().into_iter().flatten() {
+            if untested.contains(name) {
+                continue;
+            }
+            let expected = names(logged).contains(name);
+            let found = decide(config, &runtime, &vectors["inputs"][kind]);
+            count += 1;
+            if found != Ok(expected) {
+                wrong.push(format!(
+                    "{name} on {kind}: found {found:?}, Envoy {expected}"
+                ));
+            }
+        }
+    }
+    (count, wrong)
+}
+
+fn decide(config: &Value, runtime: &Runtime, input: &Value) -> Result<bool, String> {
+    if config.is_null() {
+        return Ok(true);
+    }
+    let config = AccessLogFilter::from_json(config).map_err(|error| error.to_string())?;
+    let filter = Filter::compile(&config, runtime).map_err(|error| error.to_string())?;
+    // Asked only where every number or none is chosen.
+    let mut random = || 77;
+    Ok(filter.decide(&Input(input), &mut random).is_keep())
+}
+
+fn passes(text: &str, at_least: usize) {
+    let vectors: Value = serde_json::from_str(text).unwrap();
+    let (count, wrong) = check(&vectors);
+    assert!(
+        wrong.is_empty(),
+        "{} of {count}:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    assert!(count >= at_least, "only {count}");
+    println!("{count} decisions are Envoy's");
+}
+
+#[test]
+fn filters_decide_as_envoy_does() {
+    passes(include_str!("../testdata/filter_vectors.json"), 380);
+}
+
+#[test]
+fn details_are_as_envoy_has_them() {
+    passes(include_str!("../testdata/filter_details.json"), 3000);
+}
+
+#[test]
+fn filters_decide_as_another_file_says() {
+    let Some(file) = std::env::var_os("GATELOG_FILTER_VECTORS") else {
+        return;
+    };
+    let file = PathBuf::from(file);
+    let text = std::fs::read_to_string(&file)
+        .unwrap_or_else(|error| panic!("cannot read {}: {error}", file.display()));
+    passes(&text, 1);
+}

@@ -25,24 +25,28 @@ pub(crate) fn of_record<'r>(record: &'r AccessRecord<'_>, path: &[&str]) -> Opti
     match path {
         ["request", rest @ ..] => request(record, rest),
         ["response", rest @ ..] => response(record, rest),
-        ["upstream", "address"] => text(&record.upstream_host),
-        ["upstream", "port"] => port(&record.upstream_host),
-        ["upstream", "local_address"] => text(&record.upstream_local_address),
-        ["upstream", "transport_failure_reason"] => text(&record.upstream_transport_failure_reason),
-        ["upstream", "request_attempt_count"] => integer(record.upstream_request_attempt_count),
-        ["source", "address"] => text(&record.downstream_remote_address),
-        ["source", "port"] => port(&record.downstream_remote_address),
-        ["destination", "address"] => text(&record.downstream_local_address),
-        ["destination", "port"] => port(&record.downstream_local_address),
-        ["connection", "requested_server_name"] => text(&record.requested_server_name),
-        ["connection", "tls_version"] => text(&record.tls_version),
-        ["connection", "termination_details"] => text(&record.connection_termination_details),
-        ["xds", "route_name"] | ["route_name"] => text(&record.route_name),
-        ["xds", "cluster_name"] | ["cluster_name"] => text(&record.upstream_cluster),
-        ["metadata", "filter_metadata", "istio.mixer", "status"] => {
-            text(&record.istio_policy_status)
+        ["upstream", "address"] => text(record.upstream_host.as_deref()),
+        ["upstream", "port"] => port(record.upstream_host.as_deref()),
+        ["upstream", "local_address"] => text(record.upstream_local_address.as_deref()),
+        ["upstream", "transport_failure_reason"] => {
+            text(record.upstream_transport_failure_reason.as_deref())
         }
-        ["filter_state", "wasm.ai_log"] => text(&record.ai_log),
+        ["upstream", "request_attempt_count"] => integer(record.upstream_request_attempt_count),
+        ["source", "address"] => text(record.downstream_remote_address.as_deref()),
+        ["source", "port"] => port(record.downstream_remote_address.as_deref()),
+        ["destination", "address"] => text(record.downstream_local_address.as_deref()),
+        ["destination", "port"] => port(record.downstream_local_address.as_deref()),
+        ["connection", "requested_server_name"] => text(record.requested_server_name.as_deref()),
+        ["connection", "tls_version"] => text(record.tls_version.as_deref()),
+        ["connection", "termination_details"] => {
+            text(record.connection_termination_details.as_deref())
+        }
+        ["xds", "route_name"] | ["route_name"] => text(record.route_name.as_deref()),
+        ["xds", "cluster_name"] | ["cluster_name"] => text(record.upstream_cluster.as_deref()),
+        ["metadata", "filter_metadata", "istio.mixer", "status"] => {
+            text(record.istio_policy_status.as_deref())
+        }
+        ["filter_state", "wasm.ai_log"] => text(record.ai_log.as_deref()),
         _ => None,
     }
 }
@@ -72,18 +76,18 @@ fn request<'r>(record: &'r AccessRecord<'_>, path: &[&str]) -> Option<Value<'r>>
             let found = header(&record.request_headers, name);
             found.or_else(|| column(record, &name.to_ascii_lowercase()).map(Value::text))
         }
-        ["path"] => text(&record.path),
+        ["path"] => text(record.path.as_deref()),
         ["url_path"] => path_part(|path| path.split('?').next().unwrap_or(path)),
         ["query"] => match &record.query {
             Some(query) => Some(Value::text(query)),
             None => path_part(|path| path.split_once('?').map_or("", |(_, query)| query)),
         },
-        ["host"] => text(&record.authority),
-        ["method"] => text(&record.method),
-        ["useragent"] => text(&record.user_agent),
+        ["host"] => text(record.authority.as_deref()),
+        ["method"] => text(record.method.as_deref()),
+        ["useragent"] => text(record.user_agent.as_deref()),
         ["referer"] => header(&record.request_headers, "referer"),
-        ["id"] => text(&record.request_id),
-        ["protocol"] => text(&record.protocol),
+        ["id"] => text(record.request_id.as_deref()),
+        ["protocol"] => text(record.protocol.as_deref()),
         ["time"] => {
             let micros = record.start_time?.micros();
             Some(Value::Timestamp(i128::from(micros) * 1000))
@@ -98,7 +102,7 @@ fn response<'r>(record: &'r AccessRecord<'_>, path: &[&str]) -> Option<Value<'r>
     match path {
         // A code of 0 says that none was sent.
         ["code"] => integer(record.response_code.filter(|code| *code > 0)),
-        ["code_details"] => text(&record.response_code_details),
+        ["code_details"] => text(record.response_code_details.as_deref()),
         ["flags"] => {
             let flags = record.response_flags.as_deref().map(FlagSet::of);
             let bits = flags.unwrap_or_default().bits;
@@ -120,16 +124,16 @@ fn response<'r>(record: &'r AccessRecord<'_>, path: &[&str]) -> Option<Value<'r>
     }
 }
 
-fn text<'r>(text: &'r Option<Cow<'_, str>>) -> Option<Value<'r>> {
-    text.as_deref().map(Value::text)
+fn text(text: Option<&str>) -> Option<Value<'_>> {
+    text.map(Value::text)
 }
 
 fn integer<'r>(number: Option<i64>) -> Option<Value<'r>> {
     number.map(Value::Int)
 }
 
-fn port<'r>(address: &Option<Cow<'_, str>>) -> Option<Value<'r>> {
-    let (_, port) = address.as_deref()?.rsplit_once(':')?;
+fn port<'r>(address: Option<&str>) -> Option<Value<'r>> {
+    let (_, port) = address?.rsplit_once(':')?;
     port.parse().ok().map(Value::Int)
 }
 

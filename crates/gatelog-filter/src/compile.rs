@@ -76,87 +76,101 @@ impl<'r> Compiler<'r> {
         filter: &AccessLogFilter,
         place: &str,
     ) -> Result<Condition, CompileError> {
-        let at = |key: &str| match place {
-            "" => key.to_owned(),
-            place => format!("{place}.{key}"),
-        };
-        let (place, test) = match filter {
+        match filter {
             AccessLogFilter::AndFilter(all) => {
-                let place = at("and_filter.filters");
+                let place = below(place, "and_filter.filters");
                 return Ok(Condition::All(self.conditions(&all.filters, &place)?));
             }
             AccessLogFilter::OrFilter(any) => {
-                let place = at("or_filter.filters");
+                let place = below(place, "or_filter.filters");
                 return Ok(Condition::Any(self.conditions(&any.filters, &place)?));
             }
             AccessLogFilter::RuntimeFilter(filter) => {
-                return self.chance(filter, at("runtime_filter"));
+                return self.chance(filter, below(place, "runtime_filter"));
             }
-            AccessLogFilter::StatusCodeFilter(compared) => {
-                let threshold = self.threshold(compared)?;
-                let test = Test::Status(compared.comparison.op, threshold);
-                (at("status_code_filter"), test)
-            }
-            AccessLogFilter::DurationFilter(compared) => {
-                let threshold = self.threshold(compared)?;
-                let test = Test::Duration(compared.comparison.op, threshold);
-                (at("duration_filter"), test)
-            }
-            AccessLogFilter::NotHealthCheckFilter(_) => {
-                (at("not_health_check_filter"), Test::NotHealthCheck)
-            }
-            AccessLogFilter::TraceableFilter(_) => (at("traceable_filter"), Test::Traceable),
-            AccessLogFilter::HeaderFilter(filter) => {
-                let place = at("header_filter.header");
-                let test = HeaderTest::compile(&filter.header);
-                let test = test.map_err(|problem| wrong(&place, problem))?;
-                (place, Test::Header(test))
-            }
-            AccessLogFilter::ResponseFlagFilter(filter) if filter.flags.is_empty() => {
-                (at("response_flag_filter"), Test::AnyFlag)
-            }
-            AccessLogFilter::ResponseFlagFilter(filter) => {
-                let bit = |name: &String| gatelog_record::response_flag::bit(name);
-                let bits = filter.flags.iter().filter_map(bit);
-                let bits = bits.fold(0u64, |bits, bit| bits | 1 << bit);
-                (at("response_flag_filter"), Test::Flags(bits))
-            }
-            AccessLogFilter::GrpcStatusFilter(filter) => {
-                let bits = filter.statuses.iter();
-                let bits = bits.fold(0, |bits, status| bits | 1 << (*status as u8));
-                (at("grpc_status_filter"), Test::Grpc(bits, filter.exclude))
-            }
-            AccessLogFilter::ExtensionFilter(filter) => {
-                let place = at("extension_filter.typed_config.expression");
-                let test = expression(&filter.typed_config.expression, &place)?;
-                (place, test)
-            }
-            AccessLogFilter::MetadataFilter(filter) => {
-                let place = at("metadata_filter");
-                let test = MetadataTest::compile(filter);
-                let test = test.map_err(|problem| wrong(&place, problem))?;
-                self.warnings.push(format!(
-                    "{place}: records carry no dynamic metadata; it decides as `match_if_key_not_found: {}` \
-                     says",
-                    filter.match_if_key_not_found
-                ));
-                (place, Test::Metadata(test))
-            }
-            AccessLogFilter::LogTypeFilter(filter) => {
-                let bits = filter.types.iter();
-                let bits = bits.fold(0, |bits, log_type| bits | log_type.bit());
-                (at("log_type_filter"), Test::LogType(bits, filter.exclude))
-            }
-        };
+            _ => {}
+        }
+        let (key, test) = self.test(filter, place)?;
         if usize::from(self.tests) >= MAX_CONDITIONS {
             return Err(CompileError::TooMany {
-                place,
+                place: below(place, key),
                 limit: MAX_CONDITIONS,
                 what: "conditions",
             });
         }
         self.tests += 1;
         Ok(Condition::Test(self.tests - 1, test))
+    }
+
+    /// A filter that the facts alone decide, and its key.
+    fn test(
+        &mut self,
+        filter: &AccessLogFilter,
+        place: &str,
+    ) -> Result<(&'static str, Test), CompileError> {
+        let wrong = |key: &str, problem| CompileError::Value {
+            place: below(place, key),
+            problem,
+        };
+        Ok(match filter {
+            AccessLogFilter::StatusCodeFilter(compared) => {
+                let threshold = self.threshold(compared)?;
+                let test = Test::Status(compared.comparison.op, threshold);
+                ("status_code_filter", test)
+            }
+            AccessLogFilter::DurationFilter(compared) => {
+                let threshold = self.threshold(compared)?;
+                let test = Test::Duration(compared.comparison.op, threshold);
+                ("duration_filter", test)
+            }
+            AccessLogFilter::TraceableFilter(_) => ("traceable_filter", Test::Traceable),
+            AccessLogFilter::HeaderFilter(filter) => {
+                let key = "header_filter.header";
+                let test = HeaderTest::compile(&filter.header);
+                (
+                    key,
+                    Test::Header(test.map_err(|problem| wrong(key, problem))?),
+                )
+            }
+            AccessLogFilter::ResponseFlagFilter(filter) if filter.flags.is_empty() => {
+                ("response_flag_filter", Test::AnyFlag)
+            }
+            AccessLogFilter::ResponseFlagFilter(filter) => {
+                let bit = |name: &String| gatelog_record::response_flag::bit(name);
+                let bits = filter.flags.iter().filter_map(bit);
+                let bits = bits.fold(0u64, |bits, bit| bits | 1 << bit);
+                ("response_flag_filter", Test::Flags(bits))
+            }
+            AccessLogFilter::GrpcStatusFilter(filter) => {
+                let bits = filter.statuses.iter();
+                let bits = bits.fold(0, |bits, status| bits | 1 << (*status as u8));
+                ("grpc_status_filter", Test::Grpc(bits, filter.exclude))
+            }
+            AccessLogFilter::ExtensionFilter(filter) => {
+                let key = "extension_filter.typed_config.expression";
+                let test = expression(&filter.typed_config.expression);
+                (key, test.map_err(|problem| wrong(key, problem))?)
+            }
+            AccessLogFilter::MetadataFilter(filter) => {
+                let key = "metadata_filter";
+                let test = MetadataTest::compile(filter);
+                let test = test.map_err(|problem| wrong(key, problem))?;
+                let place = below(place, key);
+                let otherwise = filter.match_if_key_not_found;
+                self.warnings.push(format!(
+                    "{place}: records carry no dynamic metadata; it decides as \
+                     `match_if_key_not_found: {otherwise}` says"
+                ));
+                (key, Test::Metadata(test))
+            }
+            AccessLogFilter::LogTypeFilter(filter) => {
+                let bits = filter.types.iter();
+                let bits = bits.fold(0, |bits, log_type| bits | log_type.bit());
+                ("log_type_filter", Test::LogType(bits, filter.exclude))
+            }
+            // The three that are combined or left to chance have been dealt with.
+            _ => ("not_health_check_filter", Test::NotHealthCheck),
+        })
     }
 
     fn conditions(
@@ -201,23 +215,22 @@ impl<'r> Compiler<'r> {
     }
 }
 
-fn wrong(place: &str, problem: String) -> CompileError {
-    CompileError::Value {
-        place: place.to_owned(),
-        problem,
+fn below(place: &str, key: &str) -> String {
+    match place {
+        "" => key.to_owned(),
+        place => format!("{place}.{key}"),
     }
 }
 
 #[cfg(feature = "cel")]
-fn expression(text: &str, place: &str) -> Result<Test, CompileError> {
+fn expression(text: &str) -> Result<Test, String> {
     match gatelog_cel::Expression::parse(text) {
         Ok(expression) => Ok(Test::Expression(expression)),
-        Err(error) => Err(wrong(place, error.to_string())),
+        Err(error) => Err(error.to_string()),
     }
 }
 
 #[cfg(not(feature = "cel"))]
-fn expression(_text: &str, place: &str) -> Result<Test, CompileError> {
-    let problem = "there is no CEL here: expressions work in the collector, not in the plugin";
-    Err(wrong(place, problem.to_owned()))
+fn expression(_text: &str) -> Result<Test, String> {
+    Err("there is no CEL here: expressions work in the collector, not in the plugin".to_owned())
 }

@@ -2,9 +2,9 @@
 //!
 //! **Shape.** The types are the messages of `accesslog.proto`, under their names. They are read from
 //! any serde format as protobuf's JSON mapping does it, which is how Envoy reads YAML too: keys in
-//! snake_case or camelCase; enumerations by name, whatever the case, or by number; numbers and booleans
+//! `snake_case` or camelCase; enumerations by name, whatever the case, or by number; numbers and booleans
 //! also as texts (`"50"`, `4e2`); one element in place of a list; `null` as absent; `@type` where a
-//! message is packed. They are written in snake_case.
+//! message is packed. They are written in `snake_case`.
 //!
 //! **Failure.** A [`ConfigError`] names the path of the value (`or_filter.filters[1].runtime_filter`), the
 //! key and what is allowed. What Envoy refuses at load is refused.

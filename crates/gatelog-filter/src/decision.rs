@@ -64,17 +64,40 @@ impl Filter {
     #[inline]
     pub fn decide(&self, facts: &dyn Facts, random: &mut dyn FnMut() -> u64) -> Decision {
         let mut run = Run::new(facts, random);
-        if !run.is_true(&self.root) {
-            return Decision::Drop;
-        }
-        // Where no chance was asked, none could have changed the answer.
-        let weight = if run.known_rates == 0 {
-            1.0
-        } else {
-            1.0 / run.probability(&self.root)
+        let weight = match run.answer(&self.root) {
+            Answer { value: false, .. } => return Decision::Drop,
+            Answer {
+                left: Left::Known, ..
+            } => 1.0,
+            Answer {
+                left: Left::One(rate),
+                ..
+            } => rate.weight(),
+            Answer {
+                left: Left::Several,
+                ..
+            } => 1.0 / run.probability(&self.root),
         };
         Decision::Keep { weight }
     }
+}
+
+/// What a condition says, and what of it is chance.
+#[derive(Clone, Copy, Debug)]
+struct Answer {
+    value: bool,
+    left: Left,
+}
+
+/// What is chance in an answer.
+#[derive(Clone, Copy, Debug)]
+enum Left {
+    /// Nothing: the facts alone decide.
+    Known,
+    /// One runtime filter, with this rate, and nothing else.
+    One(Rate),
+    /// More, or not all was looked at.
+    Several,
 }
 
 /// The number of a request's id.
@@ -107,19 +130,62 @@ impl<'f> Run<'f> {
         }
     }
 
-    fn is_true(&mut self, condition: &Condition) -> bool {
-        match condition {
-            Condition::All(parts) => parts.iter().all(|part| self.is_true(part)),
-            Condition::Any(parts) => parts.iter().any(|part| self.is_true(part)),
-            Condition::Test(_, test) => test.is_true(self.facts),
-            Condition::Chance(index, chance) => {
-                let rate = self.rate(*index, chance);
-                let number = match self.shared_number(chance) {
-                    Some(number) => u64::from(number),
-                    None => (self.random)(),
+    /// Asks a condition, no further than its value needs; of what is true by chance also whether it
+    /// would be without.
+    fn answer(&mut self, condition: &Condition) -> Answer {
+        let (parts, deciding) = match condition {
+            Condition::All(parts) => (parts, false),
+            Condition::Any(parts) => (parts, true),
+            Condition::Test(_, test) => {
+                return Answer {
+                    value: test.is_true(self.facts),
+                    left: Left::Known,
                 };
-                rate.chooses(number)
             }
+            Condition::Chance(index, chance) => return self.throw(*index, chance),
+        };
+        let mut so_far = Answer {
+            value: !deciding,
+            left: Left::Known,
+        };
+        for part in parts {
+            let answer = self.answer(part);
+            let is_known = matches!(answer.left, Left::Known);
+            if answer.value == deciding {
+                if is_known {
+                    return answer;
+                }
+                if !deciding {
+                    // False by chance: if it matters, all is looked at again.
+                    let left = Left::Several;
+                    return Answer { value: false, left };
+                }
+                so_far.value = true;
+            }
+            if !is_known {
+                so_far.left = match so_far.left {
+                    Left::Known => answer.left,
+                    _ => Left::Several,
+                };
+            }
+        }
+        so_far
+    }
+
+    fn throw(&mut self, index: u16, chance: &Chance) -> Answer {
+        let rate = self.rate(index, chance);
+        let number = match self.shared_number(chance) {
+            Some(number) => u64::from(number),
+            None => (self.random)(),
+        };
+        let is_certain = rate.numerator == 0 || rate.numerator == rate.denominator;
+        Answer {
+            value: rate.chooses(number),
+            left: if is_certain {
+                Left::Known
+            } else {
+                Left::One(rate)
+            },
         }
     }
 

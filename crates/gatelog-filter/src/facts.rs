@@ -47,14 +47,19 @@ pub trait Facts {
 ///
 /// `0x` counts as a prefix of hexadecimal, as in Envoy.
 pub fn number_of_request_id(id: &str) -> Option<u32> {
-    let first = id.get(..8)?;
-    let digits = first
-        .strip_prefix("0x")
-        .or_else(|| first.strip_prefix("0X"))
-        .unwrap_or(first);
-    // A sign, which the parser takes, is none of the digits.
-    let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_hex.then(|| u32::from_str_radix(digits, 16).ok())?
+    let first: &[u8; 8] = id.as_bytes().first_chunk()?;
+    let digits = match first {
+        [b'0', b'x' | b'X', digits @ ..] => digits.as_slice(),
+        digits => digits.as_slice(),
+    };
+    // Digits of an id are random: a branch for each would mostly be guessed wrongly.
+    let (mut number, mut is_hex) = (0, true);
+    for byte in digits {
+        is_hex &= byte.is_ascii_hexdigit();
+        // Letters are 0x41 and on, or 0x61 and on.
+        number = number << 4 | u32::from((byte & 0xf) + 9 * (byte >> 6 & 1));
+    }
+    is_hex.then_some(number)
 }
 
 #[cfg(test)]

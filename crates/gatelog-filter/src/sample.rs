@@ -20,9 +20,10 @@
 //! the window, read from a histogram whose steps are an eighth at most and rounded up, once there are
 //! [`MIN_RECORDS`]. A route is *rare* while it has fewer than [`MIN_RECORDS`] in the window.
 //!
-//! **Budget.** Days are UTC's. All bytes that are kept count, those of rules too. What is left of the
-//! budget may be spent at three times the pace that would last for the rest of the day, less what the
-//! rules have kept lately; p is what that allows of the rest, `rate` at most. p is never below a
+//! **Budget.** Days are UTC's. All bytes that are kept count, those of rules too. From what is left of
+//! the budget, what the rules would keep in the rest of the day is set aside, as they have kept in the last
+//! minute; the remainder may be spent at twice the pace that would last for the rest of the day. p is
+//! what that allows of the records that are left to chance, `rate` at most. p is never below a
 //! thousandth of `rate`: of what is never kept nothing could be estimated. So rules, and that part, can
 //! exceed the budget.
 //!

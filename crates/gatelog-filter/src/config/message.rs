@@ -65,7 +65,7 @@ impl fmt::Display for Place {
 #[derive(Clone, Debug)]
 pub(crate) struct Message<'v> {
     pub(crate) place: Place,
-    /// By their names in snake_case, as they were written.
+    /// By their names in `snake_case`, as they were written.
     fields: Vec<(&'static str, &'v str, &'v Value)>,
 }
 
@@ -268,14 +268,12 @@ pub(crate) fn choice<T: Copy>(
         let number = integer(value).and_then(|number| usize::try_from(number).ok())?;
         choices.get(number)
     };
-    match by_name.or_else(by_number) {
-        Some((_, choice)) => Ok(*choice),
-        None => {
-            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-            let problem = format!("{} is not one of {}", kind(value), list(&names));
-            Err(place.error(problem))
-        }
+    if let Some((_, choice)) = by_name.or_else(by_number) {
+        return Ok(*choice);
     }
+    let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+    let problem = format!("{} is not one of {}", kind(value), list(&names));
+    Err(place.error(problem))
 }
 
 /// `runtimeKey` as `runtime_key`; what begins with a capital or has none is left as it is.

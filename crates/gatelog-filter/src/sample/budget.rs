@@ -12,7 +12,7 @@ const TICK_MS: u64 = 1000;
 const AVERAGE_MS: f64 = 60_000.0;
 
 /// How much faster than evenly the budget may be spent.
-const HASTE: f64 = 3.0;
+const HASTE: f64 = 2.0;
 
 /// The part of the configured rate that is always kept.
 const FLOOR: f64 = 0.001;
@@ -140,8 +140,8 @@ impl Budget {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of a day")]
         let left_ms = (DAY_MS - now_ms % DAY_MS) as f64;
         let left = (bytes_per_day - course.spent).max(0.0);
-        // Never more in a second than is left.
-        let pace = (HASTE * left / left_ms).min(left / 1000.0) - course.rule;
+        // First what the rules will need for the rest of the day. Never more in a second than is left.
+        let pace = (HASTE * (left / left_ms - course.rule)).min(left / 1000.0);
         let probability = if course.chance > 0.0 {
             (pace / course.chance).clamp(self.rate * FLOOR, self.rate)
         } else if left > 0.0 {

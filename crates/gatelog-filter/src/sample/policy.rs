@@ -51,6 +51,8 @@ pub struct Verdict {
     pub decision: Decision,
     /// What decided.
     pub reason: Reason,
+    /// With which probability it was to be kept: 1 where a rule kept it, else p as it was then.
+    pub probability: f64,
 }
 
 /// What decided about a record.
@@ -150,6 +152,7 @@ impl Sampler {
             return Verdict {
                 decision: Decision::Keep { weight: 1.0 },
                 reason,
+                probability: 1.0,
             };
         }
         let id = subject.trace_id.or(subject.request_id);
@@ -164,6 +167,7 @@ impl Sampler {
                 Decision::Drop
             },
             reason: Reason::Rate,
+            probability,
         }
     }
 

@@ -1,0 +1,69 @@
+//! How long a decision takes: `cargo run -p gatelog-filter --release --example decide`.
+//!
+//! Prints nanoseconds per decision for the filter of the Hango seed over a mix of records as a gateway
+//! sends them, and for some others. `cargo xtask bench format` reads the first line.
+
+#![expect(clippy::print_stdout, reason = "it prints what it measured")]
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use gatelog_filter::{AccessLogFilter, Decision, Filter, Runtime};
+use gatelog_record::AccessRecord;
+
+const SEED: &str = r#"{"or_filter": {"filters": [
+    {"status_code_filter": {"comparison": {"op": "GE", "value": {"default_value": 400, "runtime_key": "runtime.accessLog.response.code.key"}}}},
+    {"runtime_filter": {"runtime_key": "runtime.accessLog.response.code.key", "percent_sampled": {"numerator": 50}}}
+]}}"#;
+
+const JOINT: &str = r#"{"or_filter": {"filters": [
+    {"status_code_filter": {"comparison": {"op": "GE", "value": {"default_value": 400}}}},
+    {"and_filter": {"filters": [
+        {"duration_filter": {"comparison": {"op": "GE", "value": {"default_value": 5}}}},
+        {"runtime_filter": {"runtime_key": "slow", "percent_sampled": {"numerator": 50}}}
+    ]}},
+    {"runtime_filter": {"runtime_key": "all", "percent_sampled": {"numerator": 123456, "denominator": "MILLION"}}}
+]}}"#;
+
+const HEADER: &str =
+    r#"{"header_filter": {"header": {"name": "user-agent", "string_match": {"prefix": "curl/"}}}}"#;
+
+const DECISIONS: u32 = 5_000_000;
+
+fn records() -> Vec<AccessRecord<'static>> {
+    let record = |index: u32| AccessRecord {
+        request_id: Some(
+            format!(
+                "{:08x}-269e-4d37-b2a7-4de452e6b438",
+                index.wrapping_mul(0x9e37_79b1)
+            )
+            .into(),
+        ),
+        response_code: Some(if index.is_multiple_of(20) { 503 } else { 200 }),
+        duration: Some(i64::from(index % 50)),
+        user_agent: Some("curl/8.0".into()),
+        ..AccessRecord::default()
+    };
+    (0..64).map(record).collect()
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let records = records();
+    for (name, config) in [("seed", SEED), ("joint", JOINT), ("header", HEADER)] {
+        let config: AccessLogFilter = serde_json::from_str(config)?;
+        let filter = Filter::compile(&config, &Runtime::default())?;
+        let (mut kept, mut weights) = (0u32, 0.0);
+        let begun = Instant::now();
+        for record in records.iter().cycle().take(DECISIONS as usize) {
+            if let Decision::Keep { weight } = filter.decide(black_box(record), &mut || 0) {
+                kept += 1;
+                weights += weight;
+            }
+        }
+        let nanos = begun.elapsed().as_secs_f64() * 1e9 / f64::from(DECISIONS);
+        println!(
+            "{name}: {nanos:.1} ns per decision; kept {kept} of {DECISIONS}, weights {weights:.0}"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! What the crate promises, from outside.
+
+#[cfg(test)]
+mod configuration;
+#[cfg(test)]
+mod sampling;
+#[cfg(test)]
+mod weight;

@@ -7,7 +7,11 @@
 //! Source: `source/common/stream_info/utility.h` and
 //! `envoy/stream_info/stream_info.h` of Envoy 1.40.0.
 
+mod explanation;
+
 use std::borrow::Cow;
+
+pub use explanation::{Class, EXPLANATIONS, Explanation};
 
 /// The short names; a flag's place is its bit in Envoy's `response.flags` integer.
 pub const NAMES: [&str; 30] = [

@@ -5,11 +5,13 @@
 //! | `POST /ingest`, `POST /` | [`ingest`]: records in |
 //! | `GET /query` | [`query`]: rows out |
 //! | `GET /senders` | [`senders`]: what senders have sent and lost |
+//! | `GET /flags` | [`flags`]: the response flags explained |
 //! | `GET /health` | 200 `ok` while the process lives |
 //! | `GET /ready` | [`ready`]: how the stores and the journal are |
 //! | `GET /metrics` | Prometheus |
 
 mod arrival;
+pub mod flags;
 pub mod ingest;
 pub mod lookout;
 #[doc(hidden)]
@@ -66,6 +68,7 @@ fn router(service: Arc<Service>) -> Router {
         .route("/", any(only_post))
         .route("/query", get(query::query))
         .route("/senders", get(senders::senders))
+        .route("/flags", get(flags::flags))
         .route("/health", get(|| async { "ok" }))
         .route("/ready", get(ready::ready))
         .route("/metrics", get(metrics))

@@ -30,6 +30,9 @@ pub mod wire;
 // Of the formats of access logs.
 pub mod format;
 pub mod format_line;
+// Of filters and expressions.
+pub mod cel;
+pub mod filter;
 
 // Of the plugin.
 pub mod plugin_config;
@@ -59,6 +62,8 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("position", position::check),
     ("recovery", recovery::check),
     ("ai_log", ai_log::check),
+    ("cel", cel::check),
+    ("filter", filter::check),
     ("json_record", json_record::check),
     ("origin", origin::check),
     ("format", format::check),

@@ -8,7 +8,7 @@
 //! record, cel <- format <- gatelog, xtask, invariants
 //! journal                   stores bytes and knows no record
 //! failpoint <- journal, store, gatelog
-//! record, plugin, journal, store, gatelog, testkit <- invariants
+//! cel, filter, record, plugin, journal, store, gatelog, testkit <- invariants
 //! ```
 
 use std::path::Path;
@@ -42,6 +42,8 @@ const EDGES: [(&str, &[&str]); 12] = [
         &[
             "gatelog",
             "gatelog-format",
+            "gatelog-cel",
+            "gatelog-filter",
             "gatelog-journal",
             "gatelog-plugin",
             "gatelog-record",

@@ -21,6 +21,7 @@
 //! **Failure.** Where the program or the plugin is missing, the error says which command makes it.
 
 mod gateway;
+mod patch;
 
 use std::env;
 use std::net::SocketAddr;
@@ -120,6 +121,7 @@ impl Envoy {
         std::fs::write(&bootstrap, gateway.bootstrap(&files).to_string())?;
         std::fs::write(&files.listeners, gateway.listeners(&files).to_string())?;
         let log = std::fs::File::create(directory.path().join("envoy.log"))?;
+        let stdout = std::fs::File::create(directory.path().join("stdout"))?;
         let process = Command::new(program)
             .arg("--config-path")
             .arg(&bootstrap)
@@ -130,8 +132,10 @@ impl Envoy {
             // A listener that was replaced goes after a second, not after ten minutes.
             .args(["--drain-time-s", "1", "--parent-shutdown-time-s", "2"])
             .args(["--component-log-level", "wasm:info"])
+            // Ten seconds by default, which every test that reads lines would wait.
+            .args(["--file-flush-interval-msec", "100"])
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(stdout)
             .stderr(log)
             .spawn()
             .context("Envoy could not be started")?;
@@ -229,6 +233,15 @@ impl Envoy {
         String::from_utf8_lossy(&log).into_owned()
     }
 
+    /// The lines on Envoy's standard output so far: what an access logger to `/dev/stdout` prints.
+    pub fn stdout(&self) -> Vec<String> {
+        let text = std::fs::read(self.directory.path().join("stdout")).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        // The last line may still be on its way.
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        whole.lines().map(str::to_owned).collect()
+    }
+
     /// The lines of Envoy's own access log so far, under the names of gatelog's columns.
     ///
     /// # Errors
@@ -254,6 +267,16 @@ impl Envoy {
             .lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
         Ok(value.unwrap_or("0").parse()?)
+    }
+
+    /// Sets a key of the runtime, from the next request on, as an operator does by the admin interface.
+    ///
+    /// # Errors
+    /// The admin interface does not answer, or refuses.
+    pub fn set_runtime(&self, key: &str, value: &str) -> anyhow::Result<()> {
+        let url = format!("http://{}/runtime_modify?{key}={value}", self.admin);
+        ureq::post(url).send_empty()?;
+        Ok(())
     }
 
     fn admin_text(&self, path: &str) -> anyhow::Result<String> {

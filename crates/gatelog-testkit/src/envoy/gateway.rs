@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::Files;
+use super::{Files, patch};
 
 const TYPE: &str = "type.googleapis.com/";
 const MANAGER: &str =
@@ -43,6 +43,7 @@ pub struct Gateway {
     collector: u16,
     plugin: Value,
     attach: Attach,
+    patches: Vec<Value>,
     listen_port: u16,
     pub(crate) workers: u32,
 }
@@ -65,6 +66,7 @@ impl Gateway {
                 "collector_port": collector_port,
             }),
             attach: Attach::HttpFilter,
+            patches: Vec::new(),
             listen_port: 0,
             workers: 1,
         }
@@ -90,6 +92,13 @@ impl Gateway {
         self
     }
 
+    /// Merges this into the connection manager's filter, which has a `name` and a `typed_config`, as
+    /// Istio does with the `value` of an `EnvoyFilter`'s `MERGE`: lists are appended to.
+    pub fn patch(mut self, value: Value) -> Self {
+        self.patches.push(value);
+        self
+    }
+
     /// The port to listen on; one of the machine's choice by default.
     pub fn listen_port(mut self, port: u16) -> Self {
         self.listen_port = port;
@@ -107,6 +116,8 @@ impl Gateway {
         json!({
             "node": {"id": "gateway-1", "cluster": "gateway"},
             "admin": {"address": address(0)},
+            // As Istio has it: without it the runtime cannot be changed.
+            "layered_runtime": {"layers": [{"name": "admin", "admin_layer": {}}]},
             "dynamic_resources": {"lds_config": {
                 "path_config_source": {"path": files.listeners},
                 "resource_api_version": "V3",
@@ -159,13 +170,20 @@ impl Gateway {
                 "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes()}],
             },
         });
-        json!({"version_info": self.plugin.to_string(), "resources": [{
+        let mut manager = extension(
+            "envoy.filters.network.http_connection_manager",
+            MANAGER,
+            manager,
+        );
+        for value in &self.patches {
+            patch::merge(&mut manager, value);
+        }
+        let version = json!([self.plugin, self.patches]).to_string();
+        json!({"version_info": version, "resources": [{
             "@type": format!("{TYPE}envoy.config.listener.v3.Listener"),
             "name": "gateway",
             "address": address(self.listen_port),
-            "filter_chains": [{"filters": [
-                extension("envoy.filters.network.http_connection_manager", MANAGER, manager),
-            ]}],
+            "filter_chains": [{"filters": [manager]}],
         }]})
     }
 

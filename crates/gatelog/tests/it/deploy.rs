@@ -4,6 +4,7 @@
 //! program is run as they would have it run (`container`).
 
 mod container;
+mod istio;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -363,7 +364,9 @@ fn no_probe_asks_whether_the_database_is_there() {
 #[test]
 fn the_page_names_every_file() {
     let page = text("deploy/README.md");
-    for path in [ONE, SEVERAL, SECRET, COMPOSE, "deploy/docker/Dockerfile"] {
+    let istio = [istio::FILTER, istio::TELEMETRY, istio::MESH, istio::PAGE];
+    let own = [ONE, SEVERAL, SECRET, COMPOSE, "deploy/docker/Dockerfile"];
+    for path in own.into_iter().chain(istio) {
         let path = path.strip_prefix("deploy/").unwrap();
         assert!(page.contains(&format!("({path})")), "{path}");
     }

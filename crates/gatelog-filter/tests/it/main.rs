@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod configuration;
 #[cfg(test)]
+mod deploy;
+#[cfg(test)]
 mod sampling;
 #[cfg(test)]
 mod weight;

@@ -83,36 +83,41 @@ impl<'a> AccessRecord<'a> {
     }
 }
 
-/// The fields that [`Scalars`] can fill.
-const PROMOTED: &[Field] = &[
-    Field::Api,
-    Field::Model,
-    Field::InputTokens,
-    Field::OutputTokens,
-    Field::TotalTokens,
-    Field::AiSessionId,
-    Field::AiChatId,
-    Field::AiResponseType,
-    Field::AiFirstTokenDuration,
-    Field::AiServiceDuration,
-    Field::AiCacheStatus,
-    Field::AiTokenRatelimitStatus,
-    Field::AiSafecheckStatus,
-    Field::AiSafecheckRiskLabel,
-    Field::CachedTokens,
-    Field::ReasoningTokens,
+/// Keys of the object whose values are copied to fields of their own, with these fields.
+pub const PROMOTED: &[(&str, Field)] = &[
+    ("api", Field::Api),
+    ("model", Field::Model),
+    ("input_token", Field::InputTokens),
+    ("output_token", Field::OutputTokens),
+    ("total_token", Field::TotalTokens),
+    ("session_id", Field::AiSessionId),
+    ("chat_id", Field::AiChatId),
+    ("response_type", Field::AiResponseType),
+    ("llm_first_token_duration", Field::AiFirstTokenDuration),
+    ("llm_service_duration", Field::AiServiceDuration),
+    ("cache_status", Field::AiCacheStatus),
+    ("token_ratelimit_status", Field::AiTokenRatelimitStatus),
+    ("safecheck_status", Field::AiSafecheckStatus),
+    ("safecheck_riskLabel", Field::AiSafecheckRiskLabel),
+    ("cached_tokens", Field::CachedTokens),
+    ("reasoning_tokens", Field::ReasoningTokens),
 ];
+
+/// The fields that [`Scalars`] can fill.
+fn promoted() -> impl Iterator<Item = Field> {
+    PROMOTED.iter().map(|(_, field)| *field)
+}
 
 /// Copies the object's scalars to the fields of their own, where these are absent.
 pub(crate) fn promote(record: &mut AccessRecord<'_>) {
     match record.ai_log.take() {
         Some(Cow::Borrowed(object)) => {
-            record.fill(scalars(object), PROMOTED);
+            record.fill(scalars(object), promoted());
             record.ai_log = Some(Cow::Borrowed(object));
         }
         Some(Cow::Owned(object)) => {
             let found = scalars(&object).into_owned();
-            record.fill(found, PROMOTED);
+            record.fill(found, promoted());
             record.ai_log = Some(Cow::Owned(object));
         }
         None => {}
@@ -191,4 +196,22 @@ fn number<'de, A: MapAccess<'de>>(
         .ok()
         .flatten();
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_promoted_key_fills_its_field_and_no_other() {
+        for (key, field) in PROMOTED {
+            let object = format!("{{\"{key}\":5}}");
+            let found = scalars(&object);
+            let filled: Vec<_> = Field::ALL
+                .iter()
+                .filter(|field| found.get(**field).is_some())
+                .collect();
+            assert_eq!(filled, [field], "{key}");
+        }
+    }
 }

@@ -36,6 +36,12 @@ impl<'a> Headers<'a> {
             .map(|(_, value)| value)
     }
 
+    /// Goes through the headers in order: a value can be changed, and a header for which the answer is
+    /// false is left out.
+    pub fn edit(&mut self, mut keep: impl FnMut(&str, &mut Cow<'a, str>) -> bool) {
+        self.0.retain_mut(|(name, value)| keep(name, value));
+    }
+
     /// The same headers owning their texts.
     pub fn into_owned(self) -> Headers<'static> {
         let own = |text: Cow<'a, str>| Cow::Owned(text.into_owned());

@@ -41,6 +41,7 @@ pub mod standard;
 
 mod error;
 
+pub use ai_log::PROMOTED;
 pub use error::{DecodeError, WireError};
 pub use field::{Field, Kind, Slot, Value};
 pub use flaw::Flaws;

@@ -254,8 +254,12 @@ fields! {
 
 impl<'a> AccessRecord<'a> {
     /// Fills those of `fields` that are absent from `other`.
-    pub(crate) fn fill(&mut self, mut other: AccessRecord<'a>, fields: &[Field]) {
-        for &field in fields {
+    pub(crate) fn fill(
+        &mut self,
+        mut other: AccessRecord<'a>,
+        fields: impl Iterator<Item = Field>,
+    ) {
+        for field in fields {
             match (self.slot(field), other.slot(field)) {
                 (Slot::Text(slot), Slot::Text(from)) | (Slot::Json(slot), Slot::Json(from))
                     if slot.is_none() =>

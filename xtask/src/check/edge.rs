@@ -1,6 +1,7 @@
 //! Dependencies between our crates point one way.
 //!
 //! ```text
+//! record <- redact <- plugin, gatelog
 //! record <- plugin          record, journal, store <- gatelog
 //! cel                       knows no record
 //! cel, record <- filter
@@ -8,7 +9,7 @@
 //! record, cel <- format <- gatelog, xtask, invariants
 //! journal                   stores bytes and knows no record
 //! failpoint <- journal, store, gatelog
-//! cel, filter, record, plugin, journal, store, gatelog, testkit <- invariants
+//! cel, filter, record, redact, plugin, journal, store, gatelog, testkit <- invariants
 //! ```
 
 use std::path::Path;
@@ -17,14 +18,15 @@ use super::finding::Finding;
 use crate::workspace::{Dependency, Package};
 
 /// A member, and the members that its code may use. A new crate gets a line here.
-const EDGES: [(&str, &[&str]); 12] = [
+const EDGES: [(&str, &[&str]); 13] = [
     ("gatelog-record", &[]),
     ("gatelog-cel", &[]),
     ("gatelog-format", &["gatelog-cel", "gatelog-record"]),
     ("gatelog-filter", &["gatelog-cel", "gatelog-record"]),
+    ("gatelog-redact", &["gatelog-record"]),
     ("gatelog-failpoint", &[]),
     ("gatelog-journal", &["gatelog-failpoint"]),
-    ("gatelog-plugin", &["gatelog-record"]),
+    ("gatelog-plugin", &["gatelog-record", "gatelog-redact"]),
     ("gatelog-store", &["gatelog-failpoint", "gatelog-record"]),
     (
         "gatelog",
@@ -33,6 +35,7 @@ const EDGES: [(&str, &[&str]); 12] = [
             "gatelog-format",
             "gatelog-journal",
             "gatelog-record",
+            "gatelog-redact",
             "gatelog-store",
         ],
     ),
@@ -47,6 +50,7 @@ const EDGES: [(&str, &[&str]); 12] = [
             "gatelog-journal",
             "gatelog-plugin",
             "gatelog-record",
+            "gatelog-redact",
             "gatelog-store",
             "gatelog-testkit",
         ],

@@ -111,7 +111,7 @@ impl<'a> Item<'a> {
             return Err(DecodeError::NoKnownKey);
         }
         if let Some(otherwise) = self.otherwise {
-            self.record.fill(*otherwise, Field::ALL);
+            self.record.fill(*otherwise, Field::ALL.iter().copied());
         }
         if let Some(flags) = self.record.response_flags.take() {
             self.record.response_flags = response_flag::normalize(flags);

@@ -1,0 +1,327 @@
+//! Secrets in URLs: the values of query parameters, and user and password before a host.
+//!
+//! **Shape.** One walk over the text. A name begins behind a separator; `=` behind the name of a
+//! secret begins the value. A URL may stand in a parameter of another one, encoded once or several
+//! times: separators count however often they are encoded, and a value ends only at one that is not
+//! encoded more often than the `=` before it, as one that is belongs to the value.
+//!
+//! **Invariants.** Of a secret nothing is left: where it is not clear whether a character ends it, it
+//! does not. What is no secret stays as it was written.
+//!
+//! **Limits.** A value ends at `&`, and at `;` only where another name and `=` follow. What stands
+//! behind a blank, `?` or `#` goes with it.
+
+use std::ops::Range;
+
+use crate::edits::Edits;
+use crate::replacement::MASK;
+use crate::rules::Rules;
+use crate::unit::{Unit, decoded, unit};
+
+/// What a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A URL, a path, or anything else of which each part may be a parameter. With `authority`, it may
+    /// begin with a host, as the target of CONNECT does.
+    Url {
+        /// Whether it may.
+        authority: bool,
+    },
+    /// A text in which URLs may stand: they end at blanks and quotes, and parameters stand behind `?`,
+    /// `&`, `;` or `#`. It may be JSON.
+    Prose,
+}
+
+/// The text without its secrets; `None` when it has none.
+pub(crate) fn redact(text: &str, rules: &Rules, form: Form) -> Option<String> {
+    if !may_hold(text.as_bytes(), form) {
+        return None;
+    }
+    let mut walk = Walk {
+        text,
+        bytes: text.as_bytes(),
+        rules,
+        form,
+        json: form == Form::Prose,
+        edits: Edits::of(text),
+        name: 0,
+        opener: None,
+        slashes: 0,
+        colon: false,
+    };
+    walk.run();
+    walk.edits.finish()
+}
+
+/// Whether there is anything that a secret needs: most texts have nothing of it.
+fn may_hold(bytes: &[u8], form: Form) -> bool {
+    // The shortest is `key=` with a value.
+    if bytes.len() < 4 {
+        return false;
+    }
+    if form != Form::Prose {
+        return memchr::memchr3(b'=', b'%', b'@', bytes).is_some();
+    }
+    if memchr::memchr2(b'=', b'@', bytes).is_some() {
+        return true;
+    }
+    let mut escapes = memchr::memchr2_iter(b'%', b'\\', bytes);
+    escapes.any(|at| unit(bytes, at, true).is_some_and(|unit| matches!(unit.byte, b'=' | b'@')))
+}
+
+struct Walk<'t, 'r> {
+    text: &'t str,
+    bytes: &'t [u8],
+    rules: &'r Rules,
+    form: Form,
+    json: bool,
+    edits: Edits<'t>,
+    /// Where the name begins that is being read.
+    name: usize,
+    /// What stands before it.
+    opener: Option<Opener>,
+    /// Slashes directly before this place, and whether a colon or nothing stands before these.
+    slashes: usize,
+    colon: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Opener {
+    byte: u8,
+    at: usize,
+}
+
+impl Walk<'_, '_> {
+    fn unit(&self, at: usize) -> Option<Unit> {
+        unit(self.bytes, at, self.json)
+    }
+
+    fn run(&mut self) {
+        let mut at = 0;
+        if self.form == (Form::Url { authority: true }) && !self.text.starts_with('/') {
+            at = self.authority(0, 0);
+        }
+        self.colon = at == 0;
+        while let Some(unit) = self.unit(at) {
+            at = self.step(at, unit);
+        }
+    }
+
+    /// Takes one character; answers where to go on.
+    fn step(&mut self, at: usize, unit: Unit) -> usize {
+        let behind = at + unit.len;
+        let slashes = std::mem::take(&mut self.slashes);
+        match unit.byte {
+            b'=' if self.is_secret(at) => return self.value(behind, unit.level),
+            b'/' => {
+                self.slashes = slashes + 1;
+                self.open(unit.byte, at, behind);
+                if self.slashes == 2 && self.colon {
+                    return self.authority(behind, unit.level);
+                }
+                return behind;
+            }
+            byte if ends_name(byte) => self.open(byte, at, behind),
+            _ => {}
+        }
+        self.colon = unit.byte == b':';
+        behind
+    }
+
+    fn open(&mut self, byte: u8, at: usize, behind: usize) {
+        self.opener = Some(Opener { byte, at });
+        self.name = behind;
+    }
+
+    /// Whether the name before this place is a secret's.
+    fn is_secret(&self, end: usize) -> bool {
+        let stands_well = self.form != Form::Prose
+            || self
+                .opener
+                .is_none_or(|opener| matches!(opener.byte, b'?' | b'&' | b';' | b'#'));
+        let name = self.bytes.get(self.name..end).unwrap_or_default();
+        stands_well && self.rules.is_secret_parameter(name, self.json)
+    }
+
+    /// Redacts the value that begins here, behind a `=` that is encoded so often.
+    fn value(&mut self, begin: usize, level: usize) -> usize {
+        let end = self.value_end(begin, level);
+        let value = self.bytes.get(begin..end).unwrap_or_default();
+        if let Some(by) = self.rules.how.of(&decoded(value, self.json)) {
+            self.edits.replace(begin..end, &by);
+            self.name = end;
+        } else {
+            let part = self.parameter(end);
+            self.name = part.end;
+            self.edits.replace(part, "");
+        }
+        self.name
+    }
+
+    /// The parameter that ends here, with the separator that goes with it.
+    fn parameter(&self, end: usize) -> Range<usize> {
+        match self.opener {
+            Some(opener) if matches!(opener.byte, b'&' | b';') => opener.at..end,
+            _ => {
+                let separator = self
+                    .unit(end)
+                    .filter(|unit| matches!(unit.byte, b'&' | b';'));
+                self.name..end + separator.map_or(0, |unit| unit.len)
+            }
+        }
+    }
+
+    fn value_end(&self, begin: usize, level: usize) -> usize {
+        let mut at = begin;
+        while let Some(unit) = self.unit(at) {
+            let ends = unit.level <= level
+                && match unit.byte {
+                    b'&' => true,
+                    b';' => self.name_follows(at + unit.len, level),
+                    byte => self.form == Form::Prose && ends_url(byte),
+                };
+            if ends {
+                return at;
+            }
+            at += unit.len;
+        }
+        self.bytes.len()
+    }
+
+    /// Whether a name, `=` and a value stand here. `=` and nothing, or `==`, may be the end of a text in
+    /// base 64.
+    fn name_follows(&self, begin: usize, level: usize) -> bool {
+        let mut at = begin;
+        while let Some(unit) = self.unit(at) {
+            if unit.byte == b'=' && unit.level <= level {
+                let next = self.unit(at + unit.len);
+                return at > begin && next.is_some_and(|next| !matches!(next.byte, b'=' | b'&'));
+            }
+            at += unit.len;
+            if unit.byte == b' ' && self.is_blank(begin, at) {
+                continue;
+            }
+            if ends_name(unit.byte) {
+                return false;
+            }
+        }
+        false
+    }
+
+    /// Whether there are only blanks between these places.
+    fn is_blank(&self, begin: usize, end: usize) -> bool {
+        let part = self.bytes.get(begin..end).unwrap_or_default();
+        part.iter().all(|byte| *byte == b' ')
+    }
+
+    /// Redacts what stands before `@` in the authority that begins here. Answers where to go on.
+    fn authority(&mut self, begin: usize, level: usize) -> usize {
+        let (at, end) = self.user_end(begin, level, false);
+        let host = self.text.get(begin..end).unwrap_or_default();
+        let port = host.rsplit(':').next().unwrap_or_default();
+        // A password with a slash in it: no port is written so.
+        let torn = at.is_none()
+            && host.contains(':')
+            && !host.starts_with('[')
+            && !port.bytes().all(|byte| byte.is_ascii_digit());
+        let at = if torn {
+            self.user_end(begin, level, true).0
+        } else {
+            at
+        };
+        let Some((at, length)) = at else {
+            return begin;
+        };
+        if let Some(end) = self.parameter_over(begin, at) {
+            self.edits.replace(begin..end, MASK);
+            self.open(b'&', end, end);
+            return end;
+        }
+        let user = self.bytes.get(begin..at).unwrap_or_default();
+        match self.rules.how.of(&decoded(user, self.json)) {
+            Some(by) => self.edits.replace(begin..at, &by),
+            None => self.edits.replace(begin..at + length, ""),
+        }
+        self.open(b'@', at, at + length);
+        at + length
+    }
+
+    /// Where the value of a parameter ends that begins in this part and goes on behind it: then `@` is
+    /// one of its characters.
+    fn parameter_over(&self, begin: usize, end: usize) -> Option<usize> {
+        let (mut at, mut name) = (begin, begin);
+        while let Some(unit) = self.unit(at).filter(|_| at < end) {
+            let behind = at + unit.len;
+            if unit.byte == b'=' {
+                let written = self.bytes.get(name..at).unwrap_or_default();
+                let value_end = self.value_end(behind, unit.level);
+                if value_end > end && self.rules.is_secret_parameter(written, self.json) {
+                    return Some(value_end);
+                }
+            }
+            if ends_name(unit.byte) {
+                name = behind;
+            }
+            at = behind;
+        }
+        None
+    }
+
+    /// The last `@` before the authority ends, with its length, and where it ends.
+    fn user_end(
+        &self,
+        begin: usize,
+        level: usize,
+        over_slashes: bool,
+    ) -> (Option<(usize, usize)>, usize) {
+        let (mut at, mut found) = (begin, None);
+        while let Some(unit) = self.unit(at) {
+            let ends = match unit.byte {
+                b'/' => !over_slashes,
+                b'?' | b'#' => true,
+                byte => self.form == Form::Prose && ends_url(byte),
+            };
+            if ends && unit.level <= level {
+                break;
+            }
+            if unit.byte == b'@' {
+                found = Some((at, unit.len));
+            }
+            at += unit.len;
+        }
+        (found, at)
+    }
+}
+
+/// What does not stand in a name.
+pub(crate) fn ends_name(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'?' | b'&'
+            | b';'
+            | b'#'
+            | b'/'
+            | b'='
+            | b','
+            | b':'
+            | b'"'
+            | b'\''
+            | b'<'
+            | b'>'
+            | b'('
+            | b')'
+            | b'{'
+            | b'}'
+            | b'|'
+            | b'\\'
+            | b' '
+            | b'\t'
+            | b'\n'
+            | b'\r'
+    )
+}
+
+/// Where a URL in a text ends at the latest.
+fn ends_url(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || matches!(byte, b'"' | b'<' | b'>' | b'\\')
+}

@@ -30,6 +30,12 @@ pub(crate) fn redact(text: &str, rules: &Rules) -> Option<String> {
         word: None,
     };
     scan.run();
+    if rules.nameless
+        && let Some(begin) = text.find(['{', '['])
+    {
+        // Any value of JSON may be a secret.
+        scan.edits.replace(begin..text.len(), MASK);
+    }
     let found = scan.edits.finish();
     let text = found.as_deref().unwrap_or(text);
     url::redact(text, rules, Form::Prose).or(found)

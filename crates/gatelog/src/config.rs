@@ -25,6 +25,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
+use gatelog_redact::Redact;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +53,8 @@ pub struct Config {
     pub ingest: Ingest,
     /// Records that a store will never take.
     pub dead_letter: DeadLetter,
+    /// What is kept out of everything that is written, besides what always is.
+    pub redact: Redact,
     /// Older forms of answers, for readers that depend on them.
     pub compat: Compat,
     /// The log of gatelog itself.
@@ -69,6 +72,7 @@ impl Default for Config {
             query_store: None,
             ingest: Ingest::default(),
             dead_letter: DeadLetter::default(),
+            redact: Redact::default(),
             compat: Compat::default(),
             log: Log::default(),
         }

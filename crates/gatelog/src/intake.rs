@@ -9,6 +9,9 @@
 //! a store's batch has a size of ours and not of the sender's. Every record gets a fresh id: queries
 //! are paged by it, and one that a sender gives may come twice.
 //!
+//! **Redaction.** A record is redacted before it is written into a frame, and what is told of a refused
+//! item too: behind the intake nobody meets a secret.
+//!
 //! **Limits.** Frames of about half a MiB (`frames`); the buffer that stays with each thread has no
 //! more than that, as a frame that has its size is taken out of it. A body is read to its end however
 //! many of its items are refused, as far as [`Items`] can tell them apart; how the refused are told,
@@ -16,6 +19,7 @@
 //! is refused for good ([`most_bytes`]): it would be refused each time that it came again.
 
 mod frames;
+pub mod hash_key;
 mod rejected;
 #[cfg(test)]
 mod tests;
@@ -28,6 +32,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use gatelog_journal::{Appended, Journal};
 use gatelog_record::{AccessRecord, DecodeError, Flaws, RecordIds, Timestamp, json};
+use gatelog_redact::Rules;
 
 use self::frames::Frames;
 use self::rejected::Rejected;
@@ -39,6 +44,7 @@ use crate::telemetry::IntakeMetrics;
 #[derive(Debug)]
 pub struct Intake {
     ids: RecordIds,
+    rules: Rules,
     metrics: IntakeMetrics,
     /// Bytes of the frames of one body.
     most_bytes: usize,
@@ -103,9 +109,15 @@ impl Intake {
     pub fn new(seed: u64, metrics: IntakeMetrics, journal_bytes: u64) -> Self {
         Self {
             ids: RecordIds::new(seed),
+            rules: Rules::default(),
             metrics,
             most_bytes: most_bytes(journal_bytes),
         }
+    }
+
+    /// The same with these rules of what is redacted; without, those that are built in hold.
+    pub fn redacting(self, rules: Rules) -> Self {
+        Self { rules, ..self }
     }
 
     /// Reads a body and appends its records to the journal.
@@ -180,6 +192,7 @@ impl Intake {
                 }
                 Err(error) => {
                     self.metrics.rejected(&error);
+                    let error = self.without_secrets(error);
                     rejected.push(index, &error);
                     frames.refuse();
                 }
@@ -212,7 +225,22 @@ impl Intake {
         frames: &mut Frames<'_>,
     ) -> usize {
         self.complete(&mut record, flaws, now);
+        // The last step before anything of the record is written.
+        if self.rules.apply(&mut record) {
+            self.metrics.redacted.increment(1);
+        }
         frames.push(&record)
+    }
+
+    /// The error without secrets of the item that it quotes.
+    fn without_secrets(&self, error: DecodeError) -> DecodeError {
+        match error {
+            DecodeError::NotAnInteger { key, found } => {
+                let found = self.rules.scrub(&found).into_owned();
+                DecodeError::NotAnInteger { key, found }
+            }
+            other => other,
+        }
     }
 
     /// As [`push`](Self::push), for an item with bytes that are not UTF-8. It is read anew with what

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use gatelog_journal::{Journal, Lag, Reader, Start};
+use gatelog_redact::{RuleError, Rules};
 use gatelog_store::Store;
 use metrics::Counter;
 use tokio::net::TcpSocket;
@@ -24,7 +25,7 @@ use crate::config::{Config, Sync};
 use crate::dead_letter::DeadLetters;
 use crate::forwarder::{OutputState, Outputs, Registered};
 use crate::health::Health;
-use crate::intake::Intake;
+use crate::intake::{Intake, hash_key};
 use crate::output::{self, Output};
 use crate::pipeline::Pipeline;
 use crate::refusal::{self, Refused};
@@ -104,6 +105,13 @@ pub enum StartError {
     /// The configuration is not what it has to be.
     #[error("store.mysql.dsn: {0}")]
     Dsn(String),
+    /// What is to be redacted is not what it has to be.
+    #[error("{}: {error}", error.key())]
+    Redact {
+        /// What is wrong.
+        #[from]
+        error: RuleError,
+    },
     /// An address cannot be listened on, or a thread cannot be started.
     #[error("{what}: {source}")]
     Io {
@@ -221,6 +229,7 @@ pub async fn start_with_outputs(
     let socket = bind(config.listen).map_err(listening())?;
     let journal = Arc::new(open_journal(config)?);
     let max_bytes = config.journal.max_bytes.as_u64();
+    let rules = rules(config)?;
     let (stores, query_store) = stores::configured(config)?;
     let telemetry = Telemetry::default();
     let stop_stores = watch::Sender::new(false);
@@ -246,7 +255,7 @@ pub async fn start_with_outputs(
     let ok = ("status", "200".to_owned());
     let service = Arc::new(Service {
         journal,
-        intake: Intake::new(random(), IntakeMetrics::new(&telemetry), max_bytes),
+        intake: Intake::new(random(), IntakeMetrics::new(&telemetry), max_bytes).redacting(rules),
         senders,
         stores: stores.into_iter().zip(healths).collect(),
         outputs: outputs.states.clone(),
@@ -330,6 +339,13 @@ fn open_journal(config: &Config) -> Result<Journal, StartError> {
         tracing::warn!("journal.sync is none: records are acknowledged before they are on disk");
     }
     Ok(journal)
+}
+
+/// What is redacted.
+fn rules(config: &Config) -> Result<Rules, StartError> {
+    let key = hash_key::of(&config.redact, &config.data_dir);
+    let key = key.map_err(io("the key of redact.how: hash"))?;
+    Ok(Rules::new(&config.redact, key.as_deref())?)
 }
 
 fn open_dead_letters(config: &Config, journal: &Journal) -> Result<DeadLetters, StartError> {

@@ -9,6 +9,7 @@
 //! | `gatelog_records_duplicate_total` | | records that their sender repeated |
 //! | `gatelog_records_rejected_total` | `reason` | items that are no records |
 //! | `gatelog_records_flawed_total` | `flaw` | records kept although something was odd |
+//! | `gatelog_records_redacted_total` | | records of which something was redacted |
 //! | `gatelog_journal_bytes` | | bytes the journal holds |
 //! | `gatelog_journal_damaged_bytes_total` | | bytes that readers found damaged and passed over |
 //! | `gatelog_reader_lag_records` | `reader` | records that a reader is not done with |
@@ -86,6 +87,10 @@ const HELP: &[(&str, &str)] = &[
     (
         "gatelog_records_flawed_total",
         "Records kept although something was odd, by flaw.",
+    ),
+    (
+        "gatelog_records_redacted_total",
+        "Records of which something was redacted.",
     ),
     ("gatelog_journal_bytes", "Bytes the journal holds."),
     (
@@ -219,6 +224,8 @@ pub struct IntakeMetrics {
     pub accepted: Counter,
     /// Records that were durable before they came.
     pub duplicates: Counter,
+    /// Records of which something was redacted.
+    pub redacted: Counter,
     rejected: Vec<(&'static str, Counter)>,
     flaws: Vec<(Flaws, Counter)>,
 }
@@ -243,6 +250,7 @@ impl IntakeMetrics {
         Self {
             accepted: telemetry.counter("gatelog_records_accepted_total", None),
             duplicates: telemetry.counter("gatelog_records_duplicate_total", None),
+            redacted: telemetry.counter("gatelog_records_redacted_total", None),
             rejected: rejected.into(),
             flaws: flaws.into(),
         }

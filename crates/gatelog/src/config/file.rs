@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use gatelog_redact::Rules;
 use gatelog_store::mysql::Dsn;
 
 use super::{Config, StoreName, environment};
@@ -90,7 +91,10 @@ pub fn parse(text: &str) -> Result<Config, String> {
     }
     serde_saphyr::from_str(text).map_err(|error| {
         let message = error.to_string();
-        if text.contains("dsn") || text.contains("mysql") {
+        if ["dsn", "mysql", "hash_key"]
+            .iter()
+            .any(|key| text.contains(key))
+        {
             without_values(&message)
         } else {
             message
@@ -145,6 +149,9 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
             "ingest.max_body_bytes",
             "at most ingest.max_decompressed_bytes".to_owned(),
         );
+    }
+    if let Err(error) = Rules::check(&config.redact) {
+        return wrong(error.key(), error.to_string());
     }
     if let Some(mysql) = &config.store.mysql {
         if mysql.dsn.reveal().is_empty() {

@@ -33,6 +33,8 @@ mod pipeline;
 #[cfg(test)]
 mod query;
 #[cfg(test)]
+mod redaction;
+#[cfg(test)]
 mod restored;
 #[cfg(test)]
 mod retention;

@@ -13,6 +13,7 @@
 //!
 //! **Source.** RFC 8259; characters that it does not allow in strings are let be.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use gatelog_record::json::write_text;
@@ -134,7 +135,7 @@ impl<'t, 'r> Walk<'t, 'r> {
     }
 
     /// The key here; what follows is its value.
-    fn key(&mut self) -> Result<String, Stop> {
+    fn key(&mut self) -> Result<Cow<'t, str>, Stop> {
         let begin = self.at;
         if self.peek() != Some(b'"') {
             return Err(Stop::Broken);
@@ -338,9 +339,12 @@ impl<'t, 'r> Walk<'t, 'r> {
 }
 
 /// A string without its quotes and escapes; as it is written, if it has no other form.
-fn unquoted(quoted: &str) -> String {
-    serde_json::from_str(quoted).unwrap_or_else(|_| {
-        let inner = quoted.strip_prefix('"').unwrap_or(quoted);
-        inner.strip_suffix('"').unwrap_or(inner).to_owned()
-    })
+fn unquoted(quoted: &str) -> Cow<'_, str> {
+    if quoted.contains('\\')
+        && let Ok(text) = serde_json::from_str(quoted)
+    {
+        return Cow::Owned(text);
+    }
+    let inner = quoted.strip_prefix('"').unwrap_or(quoted);
+    Cow::Borrowed(inner.strip_suffix('"').unwrap_or(inner))
 }

@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use gatelog_record::{AccessRecord, Field, Headers, Kind, Slot};
+use gatelog_record::{AccessRecord, Headers, Slot};
 
 use crate::body;
 use crate::rules::Rules;
@@ -15,15 +15,16 @@ use crate::url::{self, Form};
 
 /// Redacts the record in place; says whether something was.
 pub(crate) fn apply(rules: &Rules, record: &mut AccessRecord<'_>) -> bool {
-    let mut any = false;
-    for &field in Field::ALL {
-        any |= match (field.kind(), record.slot(field)) {
-            (Kind::Text, Slot::Text(slot)) => text(rules, field, slot),
-            (Kind::Json, Slot::Json(slot)) => json(rules, field, slot),
-            (Kind::Headers, Slot::Headers(slot)) => headers(rules, slot),
-            _ => false,
-        };
+    let mut any = texts(rules, record);
+    for slot in [&mut record.request_body, &mut record.response_body] {
+        any |= replace(slot, |text| body::redact(text, rules));
     }
+    any |= replace(&mut record.ai_log, |text| body::redact_json(text, rules));
+    any |= replace(&mut record.tries, |text| {
+        url::redact(text, rules, Form::Prose)
+    });
+    any |= headers(rules, &mut record.request_headers);
+    any |= headers(rules, &mut record.response_headers);
     if record.ai_log.is_some() {
         for &field in &rules.promoted {
             any |= promoted(rules, record.slot(field));
@@ -32,29 +33,32 @@ pub(crate) fn apply(rules: &Rules, record: &mut AccessRecord<'_>) -> bool {
     any
 }
 
-fn text(rules: &Rules, field: Field, slot: &mut Option<Cow<'_, str>>) -> bool {
-    let Some(value) = slot.as_deref() else {
-        return false;
-    };
-    let redacted = match field {
-        Field::RequestBody | Field::ResponseBody => body::redact(value, rules),
-        _ => {
-            let authority = matches!(field, Field::Path | Field::Authority);
-            url::redact(value, rules, Form::Url { authority })
-        }
-    };
-    put(slot, redacted)
+/// Redacts URLs in all other texts of the record.
+fn texts(rules: &Rules, record: &mut AccessRecord<'_>) -> bool {
+    let mut any = false;
+    macro_rules! texts {
+        ($authority:literal: $($field:ident)*) => {
+            $( any |= replace(&mut record.$field, |text| {
+                url::redact(text, rules, Form::Url { authority: $authority })
+            }); )*
+        };
+    }
+    texts!(true: path authority);
+    texts!(false: trace_id method protocol request_id user_agent x_forwarded_for response_flags
+        response_code_details upstream_cluster upstream_host upstream_service_time
+        upstream_transport_failure_reason upstream_local_address downstream_local_address
+        downstream_remote_address route_name requested_server_name istio_policy_status instance_id
+        api model consumer route service mcp_server mcp_tool query tls_version tls_cipher client_ip
+        connection_termination_details access_log_type requested_model ai_session_id ai_chat_id
+        ai_response_type ai_cache_status ai_token_ratelimit_status ai_safecheck_status
+        ai_safecheck_risk_label);
+    any
 }
 
-fn json(rules: &Rules, field: Field, slot: &mut Option<Cow<'_, str>>) -> bool {
-    let Some(value) = slot.as_deref() else {
-        return false;
-    };
-    let redacted = match field {
-        Field::AiLog => body::redact_json(value, rules),
-        _ => url::redact(value, rules, Form::Prose),
-    };
-    put(slot, redacted)
+#[inline]
+fn replace(slot: &mut Option<Cow<'_, str>>, redact: impl FnOnce(&str) -> Option<String>) -> bool {
+    let redacted = slot.as_deref().and_then(redact);
+    redacted.is_some() && put(slot, redacted)
 }
 
 /// Puts what is left in the place of a text. One that has nothing left is absent.

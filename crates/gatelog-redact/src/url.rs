@@ -33,10 +33,16 @@ pub(crate) enum Form {
 }
 
 /// The text without its secrets; `None` when it has none.
+#[inline]
 pub(crate) fn redact(text: &str, rules: &Rules, form: Form) -> Option<String> {
-    if !may_hold(text.as_bytes(), form) {
-        return None;
+    if may_hold(text.as_bytes(), rules, form) {
+        walk(text, rules, form)
+    } else {
+        None
     }
+}
+
+fn walk(text: &str, rules: &Rules, form: Form) -> Option<String> {
     let mut walk = Walk {
         text,
         bytes: text.as_bytes(),
@@ -54,18 +60,50 @@ pub(crate) fn redact(text: &str, rules: &Rules, form: Form) -> Option<String> {
 }
 
 /// Whether there is anything that a secret needs: most texts have nothing of it.
-fn may_hold(bytes: &[u8], form: Form) -> bool {
+#[inline]
+fn may_hold(bytes: &[u8], rules: &Rules, form: Form) -> bool {
     // The shortest is `key=` with a value.
     if bytes.len() < 4 {
         return false;
     }
-    if form != Form::Prose {
-        return memchr::memchr3(b'=', b'%', b'@', bytes).is_some();
-    }
-    if memchr::memchr2(b'=', b'@', bytes).is_some() {
-        return true;
-    }
-    let mut escapes = memchr::memchr2_iter(b'%', b'\\', bytes);
+    let first = memchr::memchr3(b'=', b'%', b'@', bytes);
+    first.is_some_and(|at| is_suspicious(bytes, at, rules, form))
+        || (form == Form::Prose && has_escaped(bytes))
+}
+
+/// As [`may_hold`], of a text with `=`, `%` or `@` from this place on.
+fn is_suspicious(bytes: &[u8], first: usize, rules: &Rules, form: Form) -> bool {
+    let rest = bytes.get(first..).unwrap_or_default();
+    let mut signs = memchr::memchr3_iter(b'=', b'%', b'@', rest);
+    signs.any(|at| {
+        let at = first + at;
+        match bytes.get(at) {
+            Some(b'=') => {
+                let before = bytes.get(..at).unwrap_or_default();
+                let begin = before.iter().rposition(|byte| ends_name(*byte));
+                let name = bytes.get(begin.map_or(0, |at| at + 1)..at);
+                let name = name.unwrap_or_default();
+                // A name may begin behind an encoded character too.
+                name.contains(&b'%')
+                    || begin.is_some_and(|at| bytes.get(at) == Some(&b'\\'))
+                    || rules.is_secret_parameter(name, false)
+            }
+            Some(b'@') => may_hold_user(bytes, form),
+            _ => unit(bytes, at, false).is_some_and(|unit| matches!(unit.byte, b'=' | b'@')),
+        }
+    })
+}
+
+/// Whether there is anything before which a user stands, in a text with `@`.
+fn may_hold_user(bytes: &[u8], form: Form) -> bool {
+    let begins = form == (Form::Url { authority: true }) && bytes.first() != Some(&b'/');
+    let has = |part: &[u8]| memchr::memmem::find(bytes, part).is_some();
+    begins || has(b"//") || has(b"%2") || (form == Form::Prose && has(b"\\/"))
+}
+
+/// Whether JSON escapes a `=` or `@`.
+fn has_escaped(bytes: &[u8]) -> bool {
+    let mut escapes = memchr::memmem::find_iter(bytes, b"\\u00");
     escapes.any(|at| unit(bytes, at, true).is_some_and(|unit| matches!(unit.byte, b'=' | b'@')))
 }
 
@@ -102,7 +140,15 @@ impl Walk<'_, '_> {
             at = self.authority(0, 0);
         }
         self.colon = at == 0;
-        while let Some(unit) = self.unit(at) {
+        loop {
+            let rest = self.bytes.get(at..).unwrap_or_default();
+            let dull = rest.iter().take_while(|byte| is_dull(**byte)).count();
+            if dull > 0 {
+                at += dull;
+                self.slashes = 0;
+                self.colon = false;
+            }
+            let Some(unit) = self.unit(at) else { break };
             at = self.step(at, unit);
         }
     }
@@ -291,6 +337,11 @@ impl Walk<'_, '_> {
         }
         (found, at)
     }
+}
+
+/// What means nothing but itself.
+fn is_dull(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
 }
 
 /// What does not stand in a name.

@@ -1,6 +1,6 @@
 //! Whole records.
 
-use gatelog_record::{AccessRecord, Timestamp, json, standard};
+use gatelog_record::{AccessRecord, Field, Slot, Timestamp, json, standard};
 use gatelog_redact::Rules;
 
 use crate::rules;
@@ -89,5 +89,25 @@ fn a_record_without_secrets_is_left_alone() {
         let mut after = record.clone();
         assert!(!rules.apply(&mut after));
         assert_eq!(after, record);
+    }
+}
+
+/// A new field is a text in which a URL may stand too, until somebody says otherwise.
+#[test]
+fn no_text_is_left_out() {
+    let rules = Rules::default();
+    for &field in Field::ALL {
+        let mut record = AccessRecord::default();
+        let url = "https://h/?token=S&a=b";
+        match record.slot(field) {
+            Slot::Text(slot) => *slot = Some(url.into()),
+            Slot::Json(slot) => *slot = Some(format!("{{\"a\":\"{url}\"}}").into()),
+            Slot::Headers(headers) => headers.push("a", url),
+            _ => continue,
+        }
+        assert!(rules.apply(&mut record), "{}", field.name());
+        let mut text = String::new();
+        json::write(&record, &mut text);
+        assert!(text.contains("?token=***&a=b"), "{text}");
     }
 }

@@ -18,6 +18,10 @@ fn names_with_values_are_found_in_any_text() {
             r#"{"a":{"Authorization":"***","b":1"#,
         ),
         (
+            r#"{"authorization":"S\",S","b":1"#,
+            r#"{"authorization":"***","b":1"#,
+        ),
+        (
             r#"{\"cookie\":\"S\",\"b\":1"#,
             r#"{\"cookie\":\"***\",\"b\":1"#,
         ),

@@ -24,6 +24,7 @@ mod segment_file;
 pub mod ai_log;
 pub mod json_record;
 pub mod origin;
+pub mod redact;
 pub mod small;
 pub mod wire;
 
@@ -68,6 +69,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("origin", origin::check),
     ("format", format::check),
     ("format_line", format_line::check),
+    ("redact", redact::check),
     ("plugin_config", plugin_config::check),
     ("small", small::check),
     ("wire", wire::check),

@@ -5,14 +5,17 @@
 //! versions and some forks have, second.
 //!
 //! **Invariants.** Nothing here can fail: what is absent, of the wrong length or not UTF-8 becomes an
-//! absent value or U+FFFD. `""` and `-` are absent texts; a missing status is 0.
+//! absent value or U+FFFD. `""` and `-` are absent texts; a missing status is 0. What is redacted
+//! everywhere does not leave the gateway.
 //!
 //! **Source.** Envoy's attributes, <https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/advanced/attributes>;
 //! encodings measured on Envoy 1.40.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 use gatelog_record::{AccessRecord, Timestamp, response_flag};
+use gatelog_redact::Rules;
 
 use crate::host::Host;
 
@@ -51,7 +54,14 @@ pub fn capture(host: &impl Host, instance_id: Option<&str>) -> AccessRecord<'sta
     request(host, &mut record);
     route(host, &mut record);
     upstream(host, &mut record);
+    rules().apply(&mut record);
     record
+}
+
+/// The built-in rules.
+fn rules() -> &'static Rules {
+    static RULES: OnceLock<Rules> = OnceLock::new();
+    RULES.get_or_init(Rules::default)
 }
 
 const NS_PER_MS: i64 = 1_000_000;
@@ -333,6 +343,21 @@ mod tests {
         assert_eq!(record.route_name.as_deref(), Some("r"));
         let both = old.text("xds.cluster_name", "outbound|80||new.svc");
         assert_eq!(captured(&both).service.as_deref(), Some("new.svc"));
+    }
+
+    #[test]
+    fn secrets_do_not_leave_the_gateway() {
+        let host = Fake::default()
+            .header(":path", "/a?token=S&b=c")
+            .header(":authority", "u:S@h")
+            .header("user-agent", "a https://h/?sig=S")
+            .text("ai_log", r#"{"url":"https://h/?key=S","b":1}"#);
+        let record = captured(&host);
+        assert_eq!(record.path.as_deref(), Some("/a?token=***&b=c"));
+        assert_eq!(record.authority.as_deref(), Some("***@h"));
+        assert_eq!(record.user_agent.as_deref(), Some("a https://h/?sig=***"));
+        let ai_log = r#""{\"url\":\"https://h/?key=***\",\"b\":1}""#;
+        assert_eq!(record.ai_log.as_deref(), Some(ai_log));
     }
 
     #[test]

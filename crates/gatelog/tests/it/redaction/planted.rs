@@ -126,7 +126,7 @@ impl Dice {
         let (one, other) = (self.secret_elsewhere(), self.secret_elsewhere());
         json!({
             "accept": "*/*",
-            name: if self.roll() % 2 == 0 { json!(format!("Bearer {one}")) } else { json!([one, other]) },
+            name: if self.roll().is_multiple_of(2) { json!(format!("Bearer {one}")) } else { json!([one, other]) },
             "referer": self.url(),
             "X-Envoy-Original-Path": self.url(),
             "location": [self.url(), self.url()],
@@ -148,7 +148,8 @@ impl Dice {
         }
         .to_string();
         let cut = |dice: &mut Self| {
-            whole[..whole.floor_char_boundary(dice.roll() % whole.len())].to_owned()
+            let end = whole.floor_char_boundary(dice.roll() % whole.len());
+            whole.get(..end).unwrap().to_owned()
         };
         match self.roll() % 6 {
             0 => cut(self),
@@ -174,7 +175,7 @@ impl Dice {
             "req_body": self.captured(), "resp_body": self.captured(),
             "tries": [{"ip": self.url()}], "route_name": "/planted",
         });
-        record["ai_log"] = if number % 2 == 0 {
+        record["ai_log"] = if number.is_multiple_of(2) {
             ai_log
         } else {
             json!(ai_log.to_string())
@@ -248,7 +249,8 @@ fn refused(dice: &mut Dice, push: &mut impl FnMut(&[(&'static str, &'static str)
             json!({"cookie": dice.run()}).to_string(),
             json!({"user": {"email": dice.run()}}).to_string(),
         ] {
-            body += &format!("{}\n{}\n", json!({"duration": text}), json!(text));
+            body += &(json!({"duration": text}).to_string() + "\n");
+            body += &(json!(text).to_string() + "\n");
         }
     }
     push(&[], body.as_bytes());

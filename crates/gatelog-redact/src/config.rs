@@ -26,8 +26,9 @@ pub struct Redact {
     /// Key of `how: hash`, 16 bytes at least. Default: what `hash_key_file` holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hash_key: Option<HashKey>,
-    /// File with the key of `how: hash`, 16 bytes at least, all of them taken as they are. Default:
-    /// `redact.key` in the data directory, made of random bytes when it is needed first.
+    /// File with the key of `how: hash`, 16 bytes at least, all of them taken as they are. It counts only
+    /// where there is no `hash_key`. Default: `redact.key` in the data directory, made of random bytes
+    /// when it is needed first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hash_key_file: Option<PathBuf>,
 }

@@ -93,10 +93,6 @@ impl Rules {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn check(config: &Redact) -> Result<(), RuleError> {
-        if config.hash_key.is_some() && config.hash_key_file.is_some() {
-            let problem = "it stands in redact.hash_key too: one of them";
-            return Err(RuleError::new("redact.hash_key_file", problem));
-        }
         if config
             .hash_key
             .as_ref()

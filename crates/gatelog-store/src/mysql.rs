@@ -1,9 +1,11 @@
 //! The `access_logs` table in MySQL 8 or MariaDB: the one HiMarket reads.
 //!
-//! **Shape.** [`MysqlStore`] keeps one connection to write and a small pool to answer queries. A
+//! **Shape.** [`MysqlStore`] keeps connections to write and a small pool to answer queries. A
 //! batch is one transaction: its rows, then what was refused into the dead letter, then the
 //! journal's position in the table `gatelog_position`, then the commit. Rows go by `LOAD DATA LOCAL`
 //! where the server allows it and has nothing against one of them, else in statements of many rows.
+//! Where the server can load over several connections at a time, a large batch is one transaction
+//! for each of them, with [lanes](lanes) of its own.
 //!
 //! **The table** may be the seed's or one of its later forms (narrow columns, `start_time` as
 //! `TIMESTAMP` or as epoch seconds): its columns are read when the store is opened, and every value
@@ -34,7 +36,9 @@ mod dsn;
 mod error;
 mod form;
 mod insert;
+mod lanes;
 mod load;
+mod opening;
 mod partitioning;
 mod position;
 mod query;
@@ -44,6 +48,7 @@ mod row;
 mod table;
 mod upgrade;
 mod value;
+mod writer;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -51,19 +56,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use gatelog_record::{AccessRecord, Field, Timestamp};
-use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
 pub use self::dsn::{Dsn, DsnError};
 pub use self::retention::{Retention, Step};
 pub use self::upgrade::{Change, Cost, Plan, Refused, TableSize, Upgrade};
 
-use self::connection::{Door, rows, run, within};
+use self::connection::{Door, within};
 use self::error::{Failure, unavailable};
-use self::insert::{Batch, Inserter, NotStored, Rows, Truncated};
+use self::insert::{NotStored, Truncated};
 use self::position::Kept;
 use self::reader::Reader;
 use self::table::Table;
+use self::writer::Writer;
 use crate::{BoxFuture, Error, Gathering, Letters, Page, Query, Rejected, Result, Store};
 
 const NAME: &str = "mysql";
@@ -86,6 +91,8 @@ pub struct MysqlStore {
     door: Arc<Door>,
     table_name: String,
     gathering: Gathering,
+    /// How many connections may write at a time.
+    connections: usize,
     /// While the store is open. Taken out for each write, so that a write which fails or is given
     /// up leaves none behind.
     writer: tokio::sync::Mutex<Option<Writer>>,
@@ -100,28 +107,8 @@ pub struct MysqlStore {
     told: Mutex<BTreeSet<String>>,
     /// What the table lacks, as a warning.
     lacks: Mutex<Option<String>>,
-}
-
-/// An open connection and what belongs to it.
-#[derive(Debug)]
-struct Writer {
-    conn: Conn,
-    table: Arc<Table>,
-    journal: String,
-    inserter: Inserter,
-    rows: Rows,
-    /// Where the position stands in the database, if it is kept there.
-    position: Option<u64>,
-    /// When the tables were looked at.
-    looked: Instant,
-}
-
-/// What an opening has found.
-struct Opened {
-    /// How far the journal is stored.
-    position: Option<u64>,
-    /// The same, as the database had it.
-    stored: Option<u64>,
+    /// Where lanes stand that are ahead of others, since it was opened.
+    milestones: Mutex<Vec<u64>>,
 }
 
 /// A batch that met other tables than the store was opened with.
@@ -152,6 +139,7 @@ impl MysqlStore {
             door,
             table_name: table.to_owned(),
             gathering: Gathering::default(),
+            connections: 1,
             writer: tokio::sync::Mutex::new(None),
             committed: AtomicU64::new(0),
             exactly_once: AtomicBool::new(true),
@@ -159,6 +147,7 @@ impl MysqlStore {
             truncated: Mutex::new(Truncated::new()),
             told: Mutex::default(),
             lacks: Mutex::new(None),
+            milestones: Mutex::default(),
         }
     }
 
@@ -169,142 +158,11 @@ impl MysqlStore {
         self
     }
 
-    async fn connect(&self, journal: &str) -> Result<Opened> {
-        let mut place = self.writer.lock().await;
-        *place = None;
-        let mut conn = self.door.connect(self.gathering.delay).await?;
-        let limit = self.door.answer_timeout();
-        let settings = "SELECT VERSION(), @@max_allowed_packet, @@local_infile";
-        let settings = rows(&mut conn, settings, ());
-        let settings: Vec<(String, u64, bool)> = within(limit, settings)
-            .await
-            .map_err(|failure| failure.into_error(&self.door.connecting()))?;
-        let (version, max_packet, local_infile) = settings
-            .into_iter()
-            .next()
-            .ok_or_else(|| unavailable("the server does not tell its settings"))?;
-        let max_packet = self.door.max_packet_bytes(max_packet);
-        let (mut table, is_new) = Table::ensure(&mut conn, &self.table_name, limit).await?;
-        within(limit, table.learn_charsets(&mut conn, max_packet))
-            .await
-            .map_err(|failure| failure.into_error("asking for the columns' characters"))?;
-        partitioning::check(&mut conn, &table, now(), limit).await?;
-        let table = Arc::new(table);
-        let (transactional, kept) = self
-            .find(&mut conn, journal)
-            .await
-            .map_err(|failure| failure.into_error("looking for the journal's position"))?;
-        let stored = kept.position();
-        let position = self.settle(journal, kept, is_new);
-        if let Some(position) = position.filter(|_| self.exactly_once() && position != stored) {
-            // The process that follows has only what is stored.
-            let statement = position::put(journal, position);
-            run(&mut conn, limit, statement.as_bytes())
-                .await
-                .map_err(|failure| failure.into_error("storing the journal's position"))?;
-        }
-        if self.is_news("connected") {
-            tracing::info!(
-                version,
-                table = self.table_name,
-                exactly_once = self.exactly_once(),
-                local_infile,
-                position,
-                "connected to the database"
-            );
-        }
-        let loads = local_infile && transactional == Some(true);
-        let inserter = Inserter::new(&table, max_packet, limit, loads);
-        self.note_lacks(&table);
-        self.reader.set_table(Arc::clone(&table));
-        *place = Some(Writer {
-            conn,
-            table,
-            journal: journal.to_owned(),
-            inserter,
-            rows: Rows::default(),
-            position,
-            looked: Instant::now(),
-        });
-        Ok(Opened { position, stored })
-    }
-
-    /// Whether the records' engine has transactions, and whether and where the position is kept.
-    async fn find(
-        &self,
-        conn: &mut Conn,
-        journal: &str,
-    ) -> std::result::Result<(Option<bool>, Kept), Failure> {
-        let limit = self.door.answer_timeout();
-        let transactional = position::transactional(conn, &self.table_name, limit).await?;
-        let records = (self.table_name.as_str(), transactional);
-        let kept = position::find(conn, records, journal, limit).await?;
-        Ok((transactional, kept))
-    }
-
-    /// Takes note of where the position is kept from now on; answers the position. `is_new` tells of
-    /// a table of records that was missing and has been made.
-    fn settle(&self, journal: &str, kept: Kept, is_new: bool) -> Option<u64> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let remembered = known
-            .as_ref()
-            .filter(|(name, _)| name == journal)
-            .map(|(_, position)| *position);
-        let position = match kept {
-            Kept::WithTheRows(stored) => {
-                // What was stored while positions were not kept is known here alone, and lies
-                // behind the position that was kept before.
-                let before = self.exactly_once.swap(true, Ordering::Relaxed);
-                // The position is gone and the records are there. With neither it is another
-                // database, which gets what the journal still has.
-                let lost = stored.is_none() && remembered.is_some() && !is_new;
-                if before && lost {
-                    tracing::warn!(
-                        position = remembered,
-                        "the database has lost the journal's position; it goes on from the one that \
-                         this process knows"
-                    );
-                }
-                stored.max(remembered.filter(|_| !before || lost))
-            }
-            Kept::Not(reason) => {
-                self.exactly_once.store(false, Ordering::Relaxed);
-                if self.is_news(&reason) {
-                    tracing::warn!(
-                        table = self.table_name,
-                        reason,
-                        "the position is not kept with the rows: after a crash records may be \
-                         stored twice"
-                    );
-                }
-                remembered
-            }
-        };
-        *known = position.map(|position| (journal.to_owned(), position));
-        self.committed
-            .fetch_max(position.unwrap_or(0), Ordering::Relaxed);
-        position
-    }
-
-    /// Puts the position of this journal back, behind an opening.
-    async fn put_back(&self, journal: &str, position: u64) -> Result<()> {
-        self.connect(journal).await?;
-        let mut place = self.writer.lock().await;
-        let mut writer = place.take().ok_or_else(|| unavailable("it is not open"))?;
-        if self.exactly_once() {
-            let statement = position::put(journal, position);
-            let limit = self.door.answer_timeout();
-            run(&mut writer.conn, limit, statement.as_bytes())
-                .await
-                .map_err(|failure| failure.into_error("putting the journal's position back"))?;
-        }
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        *known = Some((journal.to_owned(), position));
-        drop(known);
-        writer.position = Some(position);
-        self.committed.store(position, Ordering::Relaxed);
-        *place = Some(writer);
-        Ok(())
+    /// The same with so many connections that write, where that helps; at least 1.
+    #[must_use]
+    pub fn with_connections(mut self, connections: usize) -> Self {
+        self.connections = connections.max(1);
+        self
     }
 
     async fn store(
@@ -340,20 +198,10 @@ impl MysqlStore {
     ) -> Result<Option<Altered>> {
         let mut place = self.writer.lock().await;
         let mut writer = place.take().ok_or_else(|| unavailable("it is not open"))?;
-        let batch = Batch {
-            table: &writer.table,
-            records,
-            now: now(),
-        };
-        let moves = self.exactly_once() && writer.position != Some(end);
-        let step = moves.then(|| position::step(&writer.journal, writer.position, end));
-        let stored = writer
-            .inserter
-            .transaction(&mut writer.conn, &batch, &mut writer.rows, letters, step)
-            .await;
-        match stored {
+        let limit = self.door.answer_timeout();
+        let stored = writer.store(records, end, letters, self.exactly_once(), limit);
+        match stored.await {
             Ok(()) => {
-                writer.position = Some(end);
                 self.note(&writer, end);
                 *place = Some(writer);
                 Ok(None)
@@ -373,9 +221,11 @@ impl MysqlStore {
     async fn ping(&self) -> Result<()> {
         let mut place = self.writer.lock().await;
         let mut writer = place.take().ok_or_else(|| unavailable("it is not open"))?;
-        within(PING_LIMIT, writer.conn.ping())
-            .await
-            .map_err(|failure| failure.into_error("asking whether the server is there"))?;
+        for conn in std::iter::once(&mut writer.conn).chain(&mut writer.others) {
+            within(PING_LIMIT, conn.ping())
+                .await
+                .map_err(|failure| failure.into_error("asking whether the server is there"))?;
+        }
         if writer.looked.elapsed() >= LOOK_AGAIN {
             match self.look(&mut writer).await {
                 Ok(()) => writer.looked = Instant::now(),
@@ -389,23 +239,6 @@ impl MysqlStore {
         *place = Some(writer);
         self.forget_what_was_told();
         Ok(())
-    }
-
-    /// Opens the store with the table as it is now. Nothing is half done, so all goes on from where it
-    /// was, if the position is still there.
-    async fn open_anew(&self, journal: &str) -> Result<()> {
-        tracing::info!(
-            table = self.table_name,
-            "somebody has altered the tables: the store is opened again"
-        );
-        let before = self.committed.load(Ordering::Relaxed);
-        let Opened { position, stored } = self.connect(journal).await?;
-        let was_there = stored == position || !self.exactly_once();
-        if was_there && position.unwrap_or(0) == before {
-            return Ok(());
-        }
-        *self.writer.lock().await = None;
-        Err(Failure::Moved.into_error("looking at the tables"))
     }
 
     /// Whether the log is to be told this: once until the store works.
@@ -426,14 +259,14 @@ impl MysqlStore {
             conn,
             table,
             journal,
-            position,
+            positions,
             ..
         } = writer;
         let limit = self.door.answer_timeout();
         let same = within(limit, table.is_as_it_was(conn)).await?;
         let (_, kept) = self.find(conn, journal).await?;
         let is_where_it_was = match kept {
-            Kept::WithTheRows(found) => self.exactly_once() && found == *position,
+            Kept::WithTheRows(found) => self.exactly_once() && found == *positions,
             Kept::Not(_) => !self.exactly_once(),
         };
         match (is_where_it_was, same) {
@@ -512,6 +345,13 @@ impl Store for MysqlStore {
     /// server is still there.
     fn flush(&self, _all: bool) -> BoxFuture<'_, Result<()>> {
         Box::pin(self.ping())
+    }
+
+    fn milestones(&self) -> Vec<u64> {
+        self.milestones
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn committed(&self) -> u64 {

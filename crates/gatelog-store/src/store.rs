@@ -129,6 +129,12 @@ pub trait Store: Send + Sync {
         self.committed()
     }
 
+    /// Positions behind the one that [`open`](Self::open) has answered, in order, at which a batch has
+    /// to end if a frame does: parts of what lies before them are stored.
+    fn milestones(&self) -> Vec<u64> {
+        Vec::new()
+    }
+
     /// Whether the position is committed with the rows. If not, what was written in the moments
     /// before a crash may be stored twice.
     fn exactly_once(&self) -> bool {

@@ -151,6 +151,11 @@ pub struct Mysql {
     #[serde(deserialize_with = "number::deserialize")]
     #[schemars(range(max = 10_000))]
     pub batch_delay_ms: u64,
+    /// Connections that write large batches at a time, where that helps: where the server loads rows
+    /// over several connections beside each other (`innodb_autoinc_lock_mode=2`, as MySQL 8 has it).
+    /// From 1 to 8; default 2.
+    #[schemars(range(min = 1, max = 8))]
+    pub connections: u8,
     /// File (PEM) with the certificates of those who may vouch for the server, and nobody else. With it
     /// the connection is encrypted and checked unless the DSN's `tls` says otherwise. Default: the
     /// public authorities, with `tls=true`.
@@ -170,6 +175,7 @@ impl Default for Mysql {
             dsn: Secret::default(),
             batch_records: 5000,
             batch_delay_ms: 200,
+            connections: 2,
             tls_ca: None,
             retention: None,
         }

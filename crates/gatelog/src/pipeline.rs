@@ -308,6 +308,7 @@ impl Writer {
             went.map_err(|error| error.to_string())?;
         }
         self.was_open = true;
+        self.feed.end_at(self.store.milestones());
         self.uncommitted.clear();
         let from = self.feed.reader.position();
         let cut = self.dead_letter.cut_behind(Place::behind(from));

@@ -25,6 +25,7 @@ use mysql_async::Conn;
 use super::connection::{run, within};
 use super::error::Failure;
 use super::form::Out;
+use super::lanes::Share;
 use super::load::{Loaded, Loader};
 use super::partitioning::{self, Room};
 use super::table::Table;
@@ -48,6 +49,8 @@ pub(super) type Truncated = BTreeMap<&'static str, u64>;
 pub(super) struct Batch<'b> {
     pub(super) table: &'b Table,
     pub(super) records: &'b [AccessRecord<'b>],
+    /// Which of them are loaded; all, if there is none.
+    share: Option<Share>,
     /// Stands in for times of receipt that are absent.
     pub(super) now: Timestamp,
 }
@@ -64,7 +67,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.text.clear();
         self.ends.clear();
         self.truncated.clear();
@@ -106,6 +109,33 @@ impl Rows {
             .take(MAX_ROWS)
             .take_while(|end| **end - start <= max_bytes);
         fitting.count().max(1)
+    }
+}
+
+impl<'b> Batch<'b> {
+    /// All of these records.
+    pub(super) fn new(table: &'b Table, records: &'b [AccessRecord<'b>], now: Timestamp) -> Self {
+        Self {
+            table,
+            records,
+            share: None,
+            now,
+        }
+    }
+
+    /// Those of a share, to be loaded.
+    pub(super) fn share(&self, share: Share) -> Self {
+        Self {
+            share: Some(share),
+            ..*self
+        }
+    }
+
+    /// The records that are loaded.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &'b AccessRecord<'b>> {
+        let share = self.share;
+        let records = self.records.iter();
+        records.filter(move |record| share.is_none_or(|share| share.has(record)))
     }
 }
 
@@ -180,7 +210,7 @@ pub(super) struct Inserter {
     /// For each statement.
     limit: Duration,
     statement: Vec<u8>,
-    loader: Loader,
+    pub(super) loader: Loader,
 }
 
 impl Inserter {
@@ -205,18 +235,20 @@ impl Inserter {
         }
     }
 
-    /// Stores the rows, puts those that were refused aside, and moves the position by `step`, a
-    /// statement that changes one row, before the commit.
+    /// Stores the rows, puts those that were refused aside, and moves the positions by `step`, a
+    /// statement and how many rows it changes, before the commit. `loads`: whether the batch is to be
+    /// loaded.
     pub(super) async fn transaction(
         &mut self,
         conn: &mut Conn,
         batch: &Batch<'_>,
         rows: &mut Rows,
         letters: &dyn Letters,
-        step: Option<String>,
+        step: Option<(String, u64)>,
+        loads: bool,
     ) -> Result<(), NotStored> {
         run(conn, self.limit, b"START TRANSACTION").await?;
-        let refused = if self.load(conn, batch, rows).await? {
+        let refused = if loads && self.load(conn, batch, rows).await? {
             Vec::new()
         } else {
             rows.fill(batch);
@@ -227,9 +259,9 @@ impl Inserter {
             letters.keep(&refused).map_err(NotStored::Letters)?;
             gatelog_failpoint::pass("store.letter_written");
         }
-        if let Some(step) = step {
+        if let Some((step, changes)) = step {
             run(conn, self.limit, step.as_bytes()).await?;
-            if conn.affected_rows() != 1 {
+            if conn.affected_rows() != changes {
                 return Err(Failure::Moved.into());
             }
         }
@@ -239,25 +271,21 @@ impl Inserter {
         Ok(())
     }
 
-    /// Loads the batch, if loads are due; whether it is stored. If not, the transaction is empty.
+    /// Loads the batch; whether it is stored. If not, the transaction is empty.
     async fn load(
         &mut self,
         conn: &mut Conn,
         batch: &Batch<'_>,
         rows: &mut Rows,
     ) -> Result<bool, Failure> {
-        if batch.records.is_empty() || !self.loader.is_due() {
-            return Ok(false);
-        }
         rows.clear();
-        match self.loader.load(conn, batch, &mut rows.truncated).await? {
-            Loaded::All => Ok(true),
-            Loaded::Refused => {
-                run(conn, self.limit, b"ROLLBACK").await?;
-                run(conn, self.limit, b"START TRANSACTION").await?;
-                Ok(false)
-            }
+        let loaded = self.loader.load(conn, batch, &mut rows.truncated).await?;
+        self.loader.learn(loaded);
+        if loaded != Loaded::All {
+            run(conn, self.limit, b"ROLLBACK").await?;
+            run(conn, self.limit, b"START TRANSACTION").await?;
         }
+        Ok(loaded == Loaded::All)
     }
 
     async fn insert(

@@ -70,12 +70,14 @@ pub(super) struct Loader {
 }
 
 /// What became of a load.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Loaded {
     /// All rows are stored, as they were sent.
     All,
     /// Nothing that may stay.
     Refused,
+    /// Nothing, and the server takes no loads at all.
+    Never,
 }
 
 impl Loader {
@@ -109,6 +111,20 @@ impl Loader {
         due
     }
 
+    /// Takes note of what became of a batch.
+    pub(super) fn learn(&mut self, loaded: Loaded) {
+        match loaded {
+            Loaded::All => {
+                self.next_skip = 1;
+                return;
+            }
+            Loaded::Refused => {}
+            Loaded::Never => self.possible = false,
+        }
+        self.skip = self.next_skip;
+        self.next_skip = (self.next_skip * 2).min(MOST_SKIPPED);
+    }
+
     /// Sends the batch, in the transaction that is open. What was changed to fit is added to
     /// `truncated`.
     ///
@@ -116,7 +132,7 @@ impl Loader {
     /// When the connection is lost or the server says nothing in time. What the server has against
     /// the load is no error.
     pub(super) async fn load(
-        &mut self,
+        &self,
         conn: &mut Conn,
         batch: &Batch<'_>,
         truncated: &mut Truncated,
@@ -134,32 +150,27 @@ impl Loader {
             done = run(conn, self.limit, &self.statement) => done,
             never = self.write(batch, pieces, truncated) => match never {},
         };
-        let failure = match done {
+        match done {
             Ok(()) => {
-                let whole = conn.affected_rows() == batch.records.len() as u64;
-                if whole && conn.get_warnings() == 0 {
-                    self.next_skip = 1;
-                    return Ok(Loaded::All);
+                let whole = conn.affected_rows() == batch.rows().count() as u64;
+                Ok(if whole && conn.get_warnings() == 0 {
+                    Loaded::All
+                } else {
+                    Loaded::Refused
+                })
+            }
+            Err(failure) => match failure.server() {
+                None => Err(failure),
+                Some(error) if NEVER.contains(&error.code) => {
+                    tracing::info!(
+                        code = error.code,
+                        "the server does not take LOAD DATA LOCAL: records are inserted by statements"
+                    );
+                    Ok(Loaded::Never)
                 }
-                None
-            }
-            Err(failure) => Some(failure),
-        };
-        if let Some(failure) = failure {
-            let Some(error) = failure.server() else {
-                return Err(failure);
-            };
-            if NEVER.contains(&error.code) {
-                self.possible = false;
-                tracing::info!(
-                    code = error.code,
-                    "the server does not take LOAD DATA LOCAL: records are inserted by statements"
-                );
-            }
+                Some(_) => Ok(Loaded::Refused),
+            },
         }
-        self.skip = self.next_skip;
-        self.next_skip = (self.next_skip * 2).min(MOST_SKIPPED);
-        Ok(Loaded::Refused)
     }
 
     /// Writes the batch piece by piece, and then waits for ever.
@@ -170,7 +181,7 @@ impl Loader {
         truncated: &mut Truncated,
     ) -> Infallible {
         let mut piece = Vec::with_capacity(self.piece_bytes + ROW_BYTES);
-        for record in batch.records {
+        for record in batch.rows() {
             let start = piece.len();
             batch.write(record, &mut Out::fields(&mut piece), truncated);
             if piece.len() - start > self.max_row_bytes {

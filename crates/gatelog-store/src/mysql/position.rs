@@ -1,14 +1,19 @@
 //! How far each journal is stored, in a table beside the records.
 //!
-//! **Shape.** `gatelog_position` has a row for each journal and lane; gatelog writes lane 0. The row
-//! is written in the transaction of the records that it stands behind.
+//! **Shape.** `gatelog_position` has a row for each journal and lane. A lane is a share of the records,
+//! told by their ids ([`lane_of`]): those of a lane up to its position are stored, and no others. A
+//! row is written in the transaction of the records that it stands behind, so that connections can
+//! each store the records of their lanes. New lanes begin where all others stand; none is given up, as
+//! that would need another right, but one connection may have several.
 //!
-//! **Invariants.** A commit whose answer was lost is never overlooked: the position is read with a
+//! **Invariants.** A commit whose answer was lost is never overlooked: the positions are read with a
 //! lock, so a transaction that is still to be committed is waited for. A position that is not where it
 //! was left (lost, restored, or another server's behind one name) is never written over.
 
+use std::ops::Range;
 use std::time::Duration;
 
+use gatelog_record::AccessRecord;
 use mysql_async::Conn;
 
 use super::column::quoted;
@@ -28,44 +33,52 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS gatelog_position (
 /// Whether positions can be kept with the records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kept {
-    /// They can, and this is where the journal stands.
-    WithTheRows(Option<u64>),
+    /// They can, and this is where the journal's lanes stand; none if nothing is stored.
+    WithTheRows(Vec<u64>),
     /// They cannot, and this is why.
     Not(String),
 }
 
-impl Kept {
-    /// Where the journal stands, if that is stored.
-    pub(super) fn position(&self) -> Option<u64> {
-        match self {
-            Self::WithTheRows(position) => *position,
-            Self::Not(_) => None,
-        }
-    }
+/// Which of `lanes` lanes a record belongs to.
+pub(super) fn lane_of(record: &AccessRecord<'_>, lanes: usize) -> usize {
+    // Below are the bits of the process, above them those that count.
+    let count = record.record_id.map_or(0, |id| id.bits() >> 42);
+    // There are fewer lanes than numbers of 32 bits.
+    usize::try_from(count % lanes.max(1) as u128).unwrap_or(0)
 }
 
-/// The statement that puts the position wherever it was before.
-pub(super) fn put(journal: &str, position: u64) -> String {
+/// The statement that puts all of these lanes at a position, wherever they were before.
+pub(super) fn put(journal: &str, lanes: usize, position: u64) -> String {
     format!(
-        "INSERT INTO {TABLE} (journal, lane, `position`) VALUES ({}, 0, {position}) \
-         ON DUPLICATE KEY UPDATE `position` = {position}",
-        literal(journal)
+        "{} ON DUPLICATE KEY UPDATE `position` = {position}",
+        insert(journal, 0..lanes, position)
     )
 }
 
-/// The statement that moves the position on from where it is known to be. It changes one row, or
-/// somebody else has moved it, or it is lost.
-pub(super) fn step(journal: &str, from: Option<u64>, to: u64) -> String {
+/// The statement that begins lanes.
+pub(super) fn insert(journal: &str, lanes: Range<usize>, position: u64) -> String {
     let journal = literal(journal);
-    match from {
-        Some(from) => format!(
-            "UPDATE {TABLE} SET `position` = {to} \
-             WHERE journal = {journal} AND lane = 0 AND `position` = {from}"
-        ),
-        None => {
-            format!("INSERT INTO {TABLE} (journal, lane, `position`) VALUES ({journal}, 0, {to})")
-        }
-    }
+    let rows: Vec<_> = lanes
+        .map(|lane| format!("({journal}, {lane}, {position})"))
+        .collect();
+    format!(
+        "INSERT INTO {TABLE} (journal, lane, `position`) VALUES {}",
+        rows.join(", ")
+    )
+}
+
+/// The statement that moves lanes on from where each is known to be. It changes a row for each of
+/// them, or somebody else has moved one, or it is lost.
+pub(super) fn step(journal: &str, lanes: &[(usize, u64)], to: u64) -> String {
+    let journal = literal(journal);
+    let places: Vec<_> = lanes
+        .iter()
+        .map(|(lane, from)| format!("lane = {lane} AND `position` = {from}"))
+        .collect();
+    format!(
+        "UPDATE {TABLE} SET `position` = {to} WHERE journal = {journal} AND ({})",
+        places.join(" OR ")
+    )
 }
 
 fn literal(text: &str) -> String {
@@ -122,15 +135,28 @@ async fn prepare(conn: &mut Conn, journal: &str, limit: Duration) -> Result<Kept
     }
     run(conn, limit, b"START TRANSACTION").await?;
     let select = format!(
-        "SELECT `position` FROM {} WHERE journal = ? AND lane = 0 FOR UPDATE",
+        "SELECT lane, `position` FROM {} WHERE journal = ? ORDER BY lane FOR UPDATE",
         quoted(TABLE)
     );
-    let found: Vec<(u64,)> = within(limit, rows(conn, &select, (journal,))).await?;
-    let position = found.first().map(|(position,)| *position);
+    let found: Vec<(i64, u64)> = within(limit, rows(conn, &select, (journal,))).await?;
     // Whether it may be written shows now, and leaves no trace.
-    run(conn, limit, put(journal, position.unwrap_or(0)).as_bytes()).await?;
+    run(conn, limit, put(journal, 1, 0).as_bytes()).await?;
     run(conn, limit, b"ROLLBACK").await?;
-    Ok(Kept::WithTheRows(position))
+    let positions: Vec<_> = found.iter().map(|(_, position)| *position).collect();
+    let (Some((last, _)), Some(least)) = (found.last(), positions.iter().min()) else {
+        return Ok(Kept::WithTheRows(Vec::new()));
+    };
+    let lanes = usize::try_from(last + 1).unwrap_or(0);
+    if lanes == positions.len() {
+        return Ok(Kept::WithTheRows(positions));
+    }
+    // One is lost between others. They stood together, but for a moment.
+    tracing::warn!(
+        journal,
+        "the database has lost the position of a lane; some records may be stored twice"
+    );
+    run(conn, limit, put(journal, lanes, *least).as_bytes()).await?;
+    Ok(Kept::WithTheRows(vec![*least; lanes]))
 }
 
 /// Whether a table's engine has transactions; `None` if there is no such table, or no engine.

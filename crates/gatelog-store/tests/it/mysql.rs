@@ -3,6 +3,7 @@
 mod charsets;
 mod failure;
 mod faults;
+mod lanes;
 mod load;
 mod partitions;
 mod query;

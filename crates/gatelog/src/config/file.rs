@@ -164,6 +164,9 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
         if let Err(error) = Dsn::parse_trusting(mysql.dsn.reveal(), authorities) {
             return wrong("store.mysql.dsn", error.to_string());
         }
+        if !(1..=8).contains(&mysql.connections) {
+            return wrong("store.mysql.connections", "from 1 to 8".to_owned());
+        }
         if mysql.batch_records == 0 {
             return wrong("store.mysql.batch_records", "at least 1".to_owned());
         }

@@ -3,6 +3,7 @@
 //!
 //! **Limits.** Two batches are in memory at the most: the one that is written, and the next.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use gatelog_journal::{Damage, Error, Position, Read, Reader};
@@ -36,6 +37,8 @@ pub(super) struct Feed {
     gathering: Gathering,
     /// How much is read at once: as much as is gathered, less while writing fails.
     chunk_bytes: usize,
+    /// Where batches end, in order.
+    milestones: VecDeque<Position>,
     /// Room for the records of a batch.
     spare: Vec<AccessRecord<'static>>,
     stop: watch::Receiver<bool>,
@@ -47,9 +50,15 @@ impl Feed {
             reader,
             gathering,
             chunk_bytes: gathering.bytes,
+            milestones: VecDeque::new(),
             spare: Vec::new(),
             stop,
         }
+    }
+
+    /// From now on batches end at these positions, in order, where frames do.
+    pub(super) fn end_at(&mut self, milestones: Vec<u64>) {
+        self.milestones = milestones.into_iter().map(Position::new).collect();
     }
 
     /// The next batch, as soon as there is enough for a write that is worth its cost, or it has waited
@@ -110,11 +119,18 @@ impl Feed {
                 damage: Some(damage),
             },
             Read::Chunk(chunk) => {
-                let end = chunk.end();
+                let mut end = chunk.end();
                 let mut decoded = Decoded::with_room(std::mem::take(&mut self.spare));
                 let mut turn = TURN_RECORDS;
                 for frame in chunk {
+                    let frame_end = frame.end;
                     decoded.append(frame);
+                    while self.milestones.pop_front_if(|it| *it < frame_end).is_some() {}
+                    if self.milestones.front() == Some(&frame_end) {
+                        end = frame_end;
+                        self.reader.seek(end)?;
+                        break;
+                    }
                     if decoded.records.len() >= turn {
                         turn = decoded.records.len() + TURN_RECORDS;
                         tokio::task::yield_now().await;
@@ -157,7 +173,49 @@ fn emptied(mut records: Vec<AccessRecord<'_>>) -> Vec<AccessRecord<'static>> {
 
 #[cfg(test)]
 mod tests {
+    use gatelog_journal::{Config, Journal, Start};
+    use gatelog_record::{Timestamp, standard, wire};
+
     use super::*;
+
+    /// Where the batches end in which ten frames of one record each are read.
+    fn batch_ends(milestones: impl Fn(&[Position]) -> Vec<u64>) -> (Vec<Position>, Vec<Position>) {
+        let dir = tempfile::TempDir::new().unwrap();
+        let journal = Journal::open(dir.path(), Config::default()).unwrap();
+        let mut payload = Vec::new();
+        wire::begin_batch(&mut payload);
+        wire::write_record(&standard::record(0, Timestamp::EPOCH), &mut payload);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        let mut frames = Vec::new();
+        for _ in 0..10 {
+            let appended = journal.append(&payload, 1).unwrap();
+            runtime.block_on(appended).unwrap();
+            frames.push(journal.end());
+        }
+        let (_stop, stopped) = watch::channel(false);
+        let reader = journal.reader("store", Start::Oldest).unwrap();
+        let mut feed = Feed::new(reader, Gathering::default(), stopped);
+        feed.end_at(milestones(&frames));
+        let (mut buffer, mut ends) = (Vec::new(), Vec::new());
+        while let Some(batch) = runtime.block_on(feed.next(&mut buffer)).unwrap() {
+            ends.push(batch.end);
+        }
+        (frames, ends)
+    }
+
+    #[test]
+    fn a_batch_ends_at_each_milestone_that_is_the_end_of_a_frame() {
+        let (frames, ends) = batch_ends(|_| Vec::new());
+        assert_eq!(ends, [frames[9]]);
+        let (frames, ends) = batch_ends(|frames| {
+            // The one in the middle lies within a frame.
+            vec![frames[3].get(), frames[5].get() - 1, frames[6].get()]
+        });
+        assert_eq!(ends, [frames[3], frames[6], frames[9]]);
+    }
 
     #[test]
     fn the_room_is_used_again() {

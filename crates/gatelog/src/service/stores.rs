@@ -46,7 +46,9 @@ fn mysql_store(config: &Mysql) -> Result<Arc<dyn Store>, StartError> {
         records: config.batch_records,
         delay: Duration::from_millis(config.batch_delay_ms),
     };
-    let store = MysqlStore::new(dsn, DEFAULT_TABLE).with_gathering(gathering);
+    let store = MysqlStore::new(dsn, DEFAULT_TABLE)
+        .with_gathering(gathering)
+        .with_connections(usize::from(config.connections));
     Ok(Arc::new(store))
 }
 

@@ -11,6 +11,7 @@ mod altered;
 mod collectors;
 mod engine;
 mod killed;
+mod lanes;
 mod locks;
 mod network;
 mod outage;

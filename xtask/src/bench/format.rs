@@ -1,7 +1,8 @@
-//! What a line costs: rendering and reading it, on one core, beside `serde_json::to_vec`.
+//! What a line costs: rendering and reading it, on one core, beside `serde_json::to_vec`; and what a
+//! filter's decision costs.
 //!
-//! **Shape.** The example `format_speed` of `gatelog-format` measures; its candidates take turns in each
-//! round. What is quoted is the median of the rounds.
+//! **Shape.** The examples `format_speed` of `gatelog-format` and `decide` of `gatelog-filter` measure;
+//! the candidates of each take turns in each round. What is quoted is the median of the rounds.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,7 +16,14 @@ use crate::program;
 use crate::workspace::Workspace;
 
 /// What the candidates are to stay under, in nanoseconds.
-const LIMITS: [(&str, f64); 2] = [("render hango", 1200.0), ("read hango", 3000.0)];
+const LIMITS: [(&str, f64); 3] = [
+    ("render hango", 1200.0),
+    ("read hango", 3000.0),
+    ("decide, the seed's filter", 50.0),
+];
+
+/// What measures, each by itself.
+const EXAMPLES: [&str; 2] = ["format_speed", "decide"];
 
 /// What the others are compared with.
 const YARDSTICK: &str = "serde_json::to_vec";
@@ -25,11 +33,15 @@ type Figures = BTreeMap<String, Vec<f64>>;
 
 /// Measures, prints the table and writes `docs/bench/format.md`.
 pub(super) fn run(workspace: &Workspace, rounds: usize) -> anyhow::Result<()> {
-    // The whole workspace's features, or every dependency is built once more.
-    let arguments = ["--release", "--workspace", "--example", "format_speed"];
-    program::run(workspace.cargo("build").args(arguments))?;
-    let measured = workspace.target_dir.join("release/examples/format_speed");
-    let output = program::output(Command::new(measured).arg(rounds.to_string()))?;
+    let mut output = String::new();
+    for example in EXAMPLES {
+        // The whole workspace's features, or every dependency is built once more.
+        let arguments = ["--release", "--workspace", "--example", example];
+        program::run(workspace.cargo("build").args(arguments))?;
+        let measured = workspace.target_dir.join("release/examples").join(example);
+        output += &program::output(Command::new(measured).arg(rounds.to_string()))?;
+        output.push('\n');
+    }
     let figures = figures(&output)?;
     let page = page(&figures)?;
     println!("\n{page}");
@@ -41,7 +53,7 @@ pub(super) fn run(workspace: &Workspace, rounds: usize) -> anyhow::Result<()> {
 
 fn figures(output: &str) -> anyhow::Result<Figures> {
     let mut figures = Figures::new();
-    for line in output.lines() {
+    for line in output.lines().filter(|line| !line.is_empty()) {
         let round: BTreeMap<String, f64> =
             serde_json::from_str(line).with_context(|| format!("not a round: {line}"))?;
         for (name, nanos) in round {
@@ -60,7 +72,8 @@ fn page(figures: &Figures) -> anyhow::Result<String> {
         "# Formats\n\n\
          Made by `cargo xtask bench format`. Standard records (1.2 KB, all columns), all different, release\n\
          build, one core; medians of the rounds. `serde_json::to_vec` writes the 37 columns of the same\n\
-         records. *Quotes in it*: in the user agent, which breaks the line as JSON.\n\n",
+         records. *Quotes in it*: in the user agent, which breaks the line as JSON. *Decide*: whether a record\n\
+         is kept.\n\n",
     );
     writeln!(text, "- date: {}", date.trim())?;
     writeln!(text, "- machine: {}\n", report::machine()?)?;

@@ -4,6 +4,7 @@ pub mod chaos;
 mod check;
 mod client;
 mod format;
+mod import;
 mod mysql;
 mod print;
 mod send;
@@ -28,6 +29,8 @@ pub enum Command {
     Send(send::Arguments),
     /// Render records with an Envoy format string, one line each.
     Format(format::Arguments),
+    /// Load log files into a running server.
+    Import(import::Arguments),
     /// Load, random kills of a child of itself, and a ledger: does this disk keep what was acknowledged?
     Chaos(chaos::Arguments),
     /// What concerns the database and not a running server.
@@ -54,6 +57,7 @@ impl Command {
             Self::Check(arguments) => check::run(arguments),
             Self::Send(arguments) => send::run(arguments),
             Self::Format(arguments) => format::run(arguments),
+            Self::Import(arguments) => import::run(arguments),
             Self::Chaos(arguments) => chaos::run(arguments),
             Self::Mysql(arguments) => mysql::run(arguments),
         }

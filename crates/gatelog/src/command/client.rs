@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper_util::client::legacy::Client as Pool;
@@ -27,6 +27,8 @@ pub(super) struct Client(Pool<HttpConnector, Full<Bytes>>);
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
+    /// When to come again, if it says so.
+    pub(super) retry_after: Option<Duration>,
     pub(super) body: Bytes,
 }
 
@@ -76,13 +78,24 @@ impl Client {
             let response = self.0.request(request).await;
             let response = response.map_err(|error| print::with_causes(&error))?;
             let status = response.status();
+            let retry_after = retry_after(response.headers());
             let body = response.into_body().collect().await;
             let body = body.map_err(|error| print::with_causes(&error))?.to_bytes();
-            Ok(Answer { status, body })
+            Ok(Answer {
+                status,
+                retry_after,
+                body,
+            })
         };
         match tokio::time::timeout(TIMEOUT, answered).await {
             Ok(answer) => answer,
             Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
         }
     }
+}
+
+/// `Retry-After` in seconds; the form with a date is passed over.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+    Some(Duration::from_secs(seconds.trim().parse().ok()?))
 }

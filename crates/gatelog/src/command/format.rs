@@ -34,7 +34,7 @@ pub struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let template = match template(arguments) {
+    let template = match template(&arguments.format, arguments.json) {
         Ok(template) => template.omit_empty_values(arguments.omit_empty_values),
         Err(error) => {
             print::error(shown(&error));
@@ -65,16 +65,17 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-fn template(arguments: &Arguments) -> Result<Template, FormatError> {
-    match Known::find(&arguments.format) {
+/// The template of this format, or of the one with this name; `json` for that of an object.
+pub(super) fn template(format: &str, json: bool) -> Result<Template, FormatError> {
+    match Known::find(format) {
         Some(known) => known.template(),
-        None if arguments.json => Template::json(&arguments.format),
-        None => Template::text(&arguments.format),
+        None if json => Template::json(format),
+        None => Template::text(format),
     }
 }
 
 /// An error with the line of the format that it is in, and a mark under the byte.
-fn shown(error: &FormatError) -> String {
+pub(super) fn shown(error: &FormatError) -> String {
     let Some((before, behind)) = error
         .text()
         .and_then(|text| text.split_at_checked(error.position()))

@@ -74,14 +74,14 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 /// Reads the argument `--url`.
-fn http_url(text: &str) -> Result<Uri, String> {
+pub(super) fn http_url(text: &str) -> Result<Uri, String> {
     let url: Option<Uri> = text.parse().ok();
     url.filter(|url| ingest_url(url).is_some())
         .ok_or_else(|| "expected an address such as http://127.0.0.1:8080".to_owned())
 }
 
 /// The address with `/ingest` where it names no path.
-fn ingest_url(url: &Uri) -> Option<Uri> {
+pub(super) fn ingest_url(url: &Uri) -> Option<Uri> {
     let mut parts = url.clone().into_parts();
     if parts.scheme.as_ref().map(axum::http::uri::Scheme::as_str) != Some("http") {
         return None;

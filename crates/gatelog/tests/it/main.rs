@@ -21,6 +21,8 @@ mod faults;
 #[cfg(test)]
 mod flags;
 #[cfg(test)]
+mod import;
+#[cfg(test)]
 mod ingest;
 #[cfg(test)]
 mod mysql_upgrade;

@@ -366,6 +366,7 @@ mod tests {
         let counts = |body: &'static str| {
             counts(&Answer {
                 status: StatusCode::OK,
+                retry_after: None,
                 body: Bytes::from_static(body.as_bytes()),
             })
         };

@@ -85,8 +85,13 @@ mod tests {
             Content::More => '+',
         };
         let pieces = cut.pieces.iter();
-        let pieces =
-            pieces.map(|piece| format!("{}{}", kind(&piece.content), &window[piece.at.clone()]));
+        let pieces = pieces.map(|piece| {
+            format!(
+                "{}{}",
+                kind(&piece.content),
+                window.get(piece.at.clone()).unwrap()
+            )
+        });
         pieces.collect::<Vec<_>>().join("|")
     }
 

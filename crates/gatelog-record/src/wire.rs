@@ -4,7 +4,7 @@
 //! message whose field numbers are the tags of [`Field`], so any protobuf tool can read it:
 //!
 //! ```text
-//! batch   = version(1) origin? (record | refused)*
+//! batch   = version(1) origin? (record | refused | dropped)*
 //! record  = key(1, bytes) length(4 bytes) field*
 //! field   = key(tag, varint) zigzag           Integer, Time (microseconds)
 //!         | key(tag, fixed64) 8 bytes         Float (IEEE 754, little endian)
@@ -13,8 +13,8 @@
 //! ```
 //!
 //! Varints and keys are protobuf's; a record's length is a varint padded to four bytes, so that it
-//! can be filled in after the fields. Where a batch comes from, and which of its items were refused,
-//! stands beside the records and is passed over by those who read only them: `origin`.
+//! can be filled in after the fields. Where a batch comes from, and which of its items were refused or
+//! dropped, stands beside the records and is passed over by those who read only them: `origin`.
 //!
 //! **Invariants.** A field that this version does not know is passed over by its wire type; a tag
 //! is never used again for another meaning. A change that readers of version 1 would misread needs
@@ -30,7 +30,7 @@ use std::borrow::Cow;
 
 pub use self::origin::{
     Item, Items, ItemsPlace, Origin, Stream, begin_batch_from, items, read_origin, set_items,
-    write_refused,
+    write_dropped, write_refused,
 };
 use crate::field::{Field, Kind, Slot, Value};
 use crate::{AccessRecord, Headers, RecordId, Timestamp, WireError};

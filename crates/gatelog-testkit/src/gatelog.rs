@@ -22,6 +22,8 @@ const LARGEST_ANSWER_BYTES: u64 = 64 << 20;
 pub struct Gatelog {
     child: Child,
     address: String,
+    /// Of the admin listener, unless it is off.
+    admin: Option<String>,
     log: Log,
     client: ureq::Agent,
 }
@@ -32,6 +34,7 @@ pub struct Setup {
     binary: PathBuf,
     data_dir: PathBuf,
     listen: String,
+    admin_listen: String,
     config: String,
     variables: Vec<(String, String)>,
     wrapper: Vec<String>,
@@ -53,6 +56,7 @@ impl Setup {
             binary: binary.into(),
             data_dir: data_dir.into(),
             listen: "127.0.0.1:0".to_owned(),
+            admin_listen: "127.0.0.1:0".to_owned(),
             config: String::new(),
             variables: Vec::new(),
             wrapper: Vec::new(),
@@ -74,6 +78,12 @@ impl Setup {
     /// On this address.
     pub fn listen(mut self, address: impl Into<String>) -> Self {
         self.listen = address.into();
+        self
+    }
+
+    /// With its admin listener on this address, or `off`.
+    pub fn admin_listen(mut self, address: impl Into<String>) -> Self {
+        self.admin_listen = address.into();
         self
     }
 
@@ -111,6 +121,7 @@ impl Setup {
         };
         command
             .args(["serve", "--listen", &self.listen])
+            .args(["--admin-listen", &self.admin_listen])
             .arg("--config")
             .arg(config)
             .arg("--data-dir")
@@ -149,12 +160,13 @@ impl Setup {
         let mut gatelog = Gatelog {
             child,
             address: String::new(),
+            admin: None,
             log,
             client,
         };
         let listening = wait::until("gatelog to listen", DEADLINE, || gatelog.listening())?;
         match listening {
-            Ok(address) => gatelog.address = address,
+            Ok((address, admin)) => (gatelog.address, gatelog.admin) = (address, admin),
             Err(status) => return Ok(Started::Ended(status, gatelog.log().join("\n"))),
         }
         Ok(Started::Listening(gatelog))
@@ -162,16 +174,17 @@ impl Setup {
 }
 
 impl Gatelog {
-    /// The address from the log; an outer error while it is not there yet, an inner one when the
-    /// process has ended.
-    fn listening(&mut self) -> Result<Result<String, ExitStatus>, String> {
-        let address = self.log().iter().find_map(|line| {
+    /// The addresses from the log, the second of the admin listener; an outer error while they are not
+    /// there yet, an inner one when the process has ended.
+    fn listening(&mut self) -> Result<Result<(String, Option<String>), ExitStatus>, String> {
+        let addresses = self.log().iter().find_map(|line| {
             let event: Value = serde_json::from_str(line).ok()?;
+            let text = |key| event.get(key)?.as_str().map(str::to_owned);
             (event.get("message")? == "gatelog is listening")
-                .then(|| event.get("address")?.as_str().map(str::to_owned))?
+                .then(|| Some((text("address")?, text("admin"))))?
         });
-        match (address, self.child.try_wait()) {
-            (Some(address), _) => Ok(Ok(address)),
+        match (addresses, self.child.try_wait()) {
+            (Some(addresses), _) => Ok(Ok(addresses)),
             (None, Ok(Some(status))) if self.log.is_whole() => Ok(Err(status)),
             (None, _) => Err(self.log().join("\n")),
         }
@@ -235,6 +248,37 @@ impl Gatelog {
                 .limit(LARGEST_ANSWER_BYTES)
                 .read_to_string()?,
         ))
+    }
+
+    /// `http://127.0.0.1:PORT` of the admin listener.
+    ///
+    /// # Errors
+    /// When it is off.
+    pub fn admin_url(&self) -> anyhow::Result<String> {
+        let admin = self.admin.as_ref().context("the admin listener is off")?;
+        Ok(format!("http://{admin}"))
+    }
+
+    /// Status and body of a GET of the admin listener.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn admin_get(&self, path: &str) -> anyhow::Result<(u16, String)> {
+        let url = format!("{}{path}", self.admin_url()?);
+        let mut response = self.client.get(url).call()?;
+        let status = response.status().as_u16();
+        Ok((status, response.body_mut().read_to_string()?))
+    }
+
+    /// Status and body of a PATCH of the admin listener.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn admin_patch(&self, path: &str, body: impl AsRef<[u8]>) -> anyhow::Result<(u16, String)> {
+        let url = format!("{}{path}", self.admin_url()?);
+        let mut response = self.client.patch(url).send(body.as_ref())?;
+        let status = response.status().as_u16();
+        Ok((status, response.body_mut().read_to_string()?))
     }
 
     /// Status and body of a POST to `/ingest` with these headers.

@@ -1,4 +1,4 @@
-//! The data listener: what answers over HTTP.
+//! What answers over HTTP: the data listener, and in [`admin`] the other one.
 //!
 //! | | |
 //! |---|---|
@@ -10,6 +10,7 @@
 //! | `GET /ready` | [`ready`]: how the stores and the journal are |
 //! | `GET /metrics` | Prometheus |
 
+pub mod admin;
 mod arrival;
 pub mod flags;
 pub mod ingest;

@@ -9,14 +9,17 @@
 //! **Invariants.** An unknown key is an error that names it and its line.
 
 mod address;
+mod admin;
 mod age;
 mod environment;
 mod file;
+mod filter;
 mod number;
 mod size;
 mod switch;
 
 pub use address::parse_address;
+pub use admin::{AdminListen, parse_admin_listen};
 pub use age::{Age, AgeError};
 pub use environment::overlay;
 pub use file::{ConfigError, check, load, parse};
@@ -25,6 +28,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
+use gatelog_filter::{AccessLogFilter, SampleConfig};
 use gatelog_redact::Redact;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,6 +43,10 @@ pub struct Config {
     /// Address of the data listener: ingestion, queries, health. Default `0.0.0.0:8080`.
     #[serde(deserialize_with = "address::deserialize")]
     pub listen: SocketAddr,
+    /// Address of the admin listener, which changes what is kept: runtime keys. `off` goes without.
+    /// Default `127.0.0.1:8001`.
+    #[schemars(with = "String")]
+    pub admin_listen: AdminListen,
     /// Directory of the journal, the lake and the dead letters. One process at a time may use it.
     /// Default `./gatelog-data`.
     pub data_dir: PathBuf,
@@ -53,6 +61,15 @@ pub struct Config {
     pub ingest: Ingest,
     /// Records that a store will never take.
     pub dead_letter: DeadLetter,
+    /// Which records are kept: Envoy's `AccessLogFilter`, also in an `EnvoyFilter`. Default all.
+    #[serde(
+        deserialize_with = "filter::deserialize",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub filter: Option<AccessLogFilter>,
+    /// Which part of those is kept, and what is kept all the same. Default all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample: Option<SampleConfig>,
     /// What is kept out of everything that is written, besides what always is.
     pub redact: Redact,
     /// Older forms of answers, for readers that depend on them.
@@ -66,12 +83,15 @@ impl Default for Config {
         Self {
             format_version: None,
             listen: (Ipv4Addr::UNSPECIFIED, 8080).into(),
+            admin_listen: AdminListen::default(),
             data_dir: PathBuf::from("./gatelog-data"),
             journal: Journal::default(),
             store: Stores::default(),
             query_store: None,
             ingest: Ingest::default(),
             dead_letter: DeadLetter::default(),
+            filter: None,
+            sample: None,
             redact: Redact::default(),
             compat: Compat::default(),
             log: Log::default(),

@@ -9,6 +9,10 @@
 //! a store's batch has a size of ours and not of the sender's. Every record gets a fresh id: queries
 //! are paged by it, and one that a sender gives may come twice.
 //!
+//! **Selection.** The filter and the sampling policy decide about each record before anything of it is
+//! written. One that is dropped is counted, and an item whose sender numbers its items is taken all the
+//! same: when it comes again it is known.
+//!
 //! **Redaction.** A record is redacted before it is written into a frame, and what is told of a refused
 //! item too: behind the intake nobody meets a secret.
 //!
@@ -37,6 +41,7 @@ use gatelog_redact::Rules;
 use self::frames::Frames;
 use self::rejected::Rejected;
 use crate::decode::{Items, MAX_ITEM_BYTES, Text};
+use crate::selection::{Choice, Dropped, Reason, Selection};
 use crate::senders::{self, Moment, Senders, Sent};
 use crate::telemetry::IntakeMetrics;
 
@@ -44,6 +49,7 @@ use crate::telemetry::IntakeMetrics;
 #[derive(Debug)]
 pub struct Intake {
     ids: RecordIds,
+    selection: Selection,
     rules: Rules,
     metrics: IntakeMetrics,
     /// Bytes of the frames of one body.
@@ -89,12 +95,21 @@ pub struct Outcome {
     pub accepted: u64,
     /// Records that were in the journal already, also once all of `appended` have answered.
     pub duplicates: u64,
+    /// Records that are not kept.
+    pub dropped: Dropped,
     /// Items refused: their place in the body, counted from 0, and why. Of very many, the later
     /// ones are told as runs of neighbours.
     pub rejected: Vec<(u64, String)>,
     /// The journal's answers, if there was something to append or something repeated is not
     /// durable yet.
     pub appended: Vec<Appended>,
+}
+
+/// What became of an item that is a record.
+enum Fate {
+    /// It takes so many bytes in its frame.
+    Kept(usize),
+    Dropped(Reason),
 }
 
 thread_local! {
@@ -109,10 +124,16 @@ impl Intake {
     pub fn new(seed: u64, metrics: IntakeMetrics, journal_bytes: u64) -> Self {
         Self {
             ids: RecordIds::new(seed),
+            selection: Selection::default(),
             rules: Rules::default(),
             metrics,
             most_bytes: most_bytes(journal_bytes),
         }
+    }
+
+    /// The same, keeping what this selects; without, all is kept.
+    pub fn selecting(self, selection: Selection) -> Self {
+        Self { selection, ..self }
     }
 
     /// The same with these rules of what is redacted; without, those that are built in hold.
@@ -171,6 +192,7 @@ impl Intake {
         let now = now();
         let mut accepted = 0;
         let mut rejected = Rejected::default();
+        let mut dropped = Dropped::default();
         let body = text.as_str();
         let mut items = Items::new(body);
         let (mut index, mut bytes) = (0, 0);
@@ -181,14 +203,19 @@ impl Intake {
             let part = begin..end.saturating_sub(items.rest().len());
             let marked = text.marked_in(part.clone());
             let taken = if marked == 0 {
-                item.map(|(record, flaws)| self.push(record, flaws, now, frames))
+                let length = part.len();
+                item.map(|(record, flaws)| self.push(record, length, flaws, now, frames))
             } else {
                 self.push_mended(text, part, marked, item.map(drop), now, frames)?
             };
             match taken {
-                Ok(length) => {
+                Ok(Fate::Kept(length)) => {
                     accepted += 1;
                     bytes += length;
+                }
+                Ok(Fate::Dropped(reason)) => {
+                    dropped.count(reason);
+                    frames.drop_record();
                 }
                 Err(error) => {
                     self.metrics.rejected(&error);
@@ -211,25 +238,35 @@ impl Intake {
         Ok(Outcome {
             accepted,
             duplicates: 0,
+            dropped,
             rejected: rejected.into_entries(),
             appended: Vec::new(),
         })
     }
 
-    /// Puts a record into a frame; answers how many bytes it takes there.
+    /// Puts a record that came as so many bytes into a frame, if it is to be kept.
     fn push(
         &self,
         mut record: AccessRecord<'_>,
-        flaws: Flaws,
+        bytes: usize,
+        mut flaws: Flaws,
         now: Timestamp,
         frames: &mut Frames<'_>,
-    ) -> usize {
+    ) -> Fate {
+        record.receive_time = Some(now);
+        if record.start_time.is_none() {
+            record.start_time = Some(now);
+            flaws.insert(Flaws::START_TIME);
+        }
+        if let Choice::Drop(reason) = self.selection.choose(&mut record, bytes, now) {
+            return Fate::Dropped(reason);
+        }
         self.complete(&mut record, flaws, now);
         // The last step before anything of the record is written.
         if self.rules.apply(&mut record) {
             self.metrics.redacted.increment(1);
         }
-        frames.push(&record)
+        Fate::Kept(frames.push(&record))
     }
 
     /// The error without secrets of the item that it quotes.
@@ -253,7 +290,7 @@ impl Intake {
         item: Result<(), DecodeError>,
         now: Timestamp,
         frames: &mut Frames<'_>,
-    ) -> Result<Result<usize, DecodeError>, Error> {
+    ) -> Result<Result<Fate, DecodeError>, Error> {
         if let Err(error) = item {
             return Ok(Err(error));
         }
@@ -267,25 +304,26 @@ impl Intake {
         let item = item.strip_prefix(',').unwrap_or(item);
         Ok(json::read_next(item).0.map(|(record, mut flaws)| {
             flaws.insert(Flaws::UTF8);
-            self.push(record, flaws, now, frames)
+            self.push(record, item.len(), flaws, now, frames)
         }))
     }
 
-    /// Counts records whose frames are durable.
+    /// Counts records whose frames are durable, and those that came with them and were dropped.
     pub fn count_acknowledged(&self, outcome: &Outcome) {
         self.metrics.accepted.increment(outcome.accepted);
+        if outcome.dropped != Dropped::default() {
+            self.metrics.filtered.increment(outcome.dropped.by_filter);
+            self.metrics
+                .sampled_out
+                .increment(outcome.dropped.by_sample);
+        }
         if outcome.duplicates > 0 {
             self.metrics.duplicates.increment(outcome.duplicates);
         }
     }
 
-    /// Gives the record what only the receiver knows.
-    fn complete(&self, record: &mut AccessRecord<'_>, mut flaws: Flaws, now: Timestamp) {
-        record.receive_time = Some(now);
-        if record.start_time.is_none() {
-            record.start_time = Some(now);
-            flaws.insert(Flaws::START_TIME);
-        }
+    /// Gives the record that is kept what only the receiver knows.
+    fn complete(&self, record: &mut AccessRecord<'_>, flaws: Flaws, now: Timestamp) {
         record.record_id = Some(self.ids.next(now));
         if flaws != Flaws::NONE {
             record.flaws = flaws.to_field();

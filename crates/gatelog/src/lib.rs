@@ -3,8 +3,8 @@
 //! The way of a record, and so the order of the modules:
 //!
 //! ```text
-//! POST /ingest ─► decode ─► AccessRecord ─► journal (fsync = the acknowledgement) ─► store
-//!                                                             GET /query ◄───────────┘
+//! POST /ingest ─► decode ─► AccessRecord ─► selection ─► journal (fsync = the acknowledgement) ─► store
+//!                                                                          GET /query ◄───────────┘
 //! ```
 
 pub mod config;
@@ -12,6 +12,8 @@ pub mod config;
 // Bytes in, records out.
 pub mod decode;
 pub mod intake;
+pub mod runtime_keys;
+pub mod selection;
 pub mod senders;
 
 // Records to where they are kept.

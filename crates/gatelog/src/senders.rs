@@ -13,6 +13,10 @@
 //! keeper: checkpoint (senders/checkpoint) · log of losses        start: checkpoint, then frames
 //! ```
 //!
+//! The number of a record that was [dropped](crate::selection) is taken with the frame that it lies in:
+//! it was decided about, and a repetition changes nothing. Where a body has no record that is kept there
+//! is no frame, and a repetition is decided anew.
+//!
 //! Two bodies under one idempotency key are told apart by their checksums; the second is refused. The
 //! number of an item that was refused is not taken: it may come again with a record.
 //!

@@ -1,5 +1,6 @@
 //! The running service: what its parts share, how it starts and how it ends.
 
+mod admin;
 mod stores;
 
 use std::collections::hash_map::RandomState;
@@ -11,14 +12,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use gatelog_filter::CompileError;
 use gatelog_journal::{Journal, Lag, Reader, Start};
 use gatelog_redact::{RuleError, Rules};
 use gatelog_store::Store;
 use metrics::Counter;
-use tokio::net::TcpSocket;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
 
+use self::admin::AdminServer;
 use crate::api;
+use crate::api::admin::Admin;
 use crate::api::lookout::{Lookout, Sight};
 use crate::api::room::Room;
 use crate::config::{Config, Sync};
@@ -30,6 +34,9 @@ use crate::output::{self, Output};
 use crate::pipeline::Pipeline;
 use crate::refusal::{self, Refused};
 use crate::retention::Sweeper;
+use crate::runtime_keys::RuntimeKeys;
+use crate::selection::reads::reads;
+use crate::selection::{Selection, spent};
 use crate::senders::{self, Keeper, Senders};
 use crate::telemetry::{IntakeMetrics, Telemetry};
 
@@ -112,6 +119,9 @@ pub enum StartError {
         #[from]
         error: RuleError,
     },
+    /// The filter cannot be used.
+    #[error("filter: {0}")]
+    Filter(#[from] CompileError),
     /// An address cannot be listened on, or a thread cannot be started.
     #[error("{what}: {source}")]
     Io {
@@ -189,6 +199,9 @@ impl Service {
 pub struct Running {
     /// Where it listens.
     pub address: SocketAddr,
+    admin: Option<AdminServer>,
+    /// Where sampling has a budget.
+    spent: Option<spent::Keeper>,
     service: Arc<Service>,
     pipelines: Vec<Pipeline>,
     outputs: Outputs,
@@ -227,9 +240,12 @@ pub async fn start_with_outputs(
     // Before anything is made on the disk: an address that is taken is the commonest mistake. Who
     // connects before all is open is refused, as by a process that is not there.
     let socket = bind(config.listen).map_err(listening())?;
+    let admin_socket = bind_admin(config)?;
     let journal = Arc::new(open_journal(config)?);
     let max_bytes = config.journal.max_bytes.as_u64();
     let rules = rules(config)?;
+    let runtime_keys = RuntimeKeys::open(&config.data_dir).map_err(io("the runtime keys"))?;
+    let (selection, spent) = select(config, &runtime_keys)?;
     let (stores, query_store) = stores::configured(config)?;
     let telemetry = Telemetry::default();
     let stop_stores = watch::Sender::new(false);
@@ -249,13 +265,17 @@ pub async fn start_with_outputs(
     let address = listener
         .local_addr()
         .map_err(io("the listener's address"))?;
+    let admin = start_admin(config, admin_socket, runtime_keys)?;
+    let admin_address = admin.as_ref().map(|admin| admin.address);
     let healths = pipelines
         .iter()
         .map(|pipeline| Arc::clone(&pipeline.health));
     let ok = ("status", "200".to_owned());
     let service = Arc::new(Service {
         journal,
-        intake: Intake::new(random(), IntakeMetrics::new(&telemetry), max_bytes).redacting(rules),
+        intake: Intake::new(random(), IntakeMetrics::new(&telemetry), max_bytes)
+            .selecting(selection)
+            .redacting(rules),
         senders,
         stores: stores.into_iter().zip(healths).collect(),
         outputs: outputs.states.clone(),
@@ -265,12 +285,7 @@ pub async fn start_with_outputs(
         lookout: Lookout::default(),
         refused: Refused::default(),
         decoders: Semaphore::new(api::ingest::LARGE_AT_ONCE),
-        limits: Limits {
-            body_bytes: bytes(config.ingest.max_body_bytes),
-            decompressed_bytes: bytes(config.ingest.max_decompressed_bytes),
-            journal_bytes: max_bytes,
-            reserve_bytes: config.journal.reserve_bytes.as_u64(),
-        },
+        limits: limits(config),
         empty_strings: config.compat.empty_strings,
         ok_requests: telemetry.counter("gatelog_ingest_requests_total", Some(ok)),
         telemetry,
@@ -278,17 +293,18 @@ pub async fn start_with_outputs(
         stopping: AtomicBool::new(false),
     });
     let stop_server = watch::Sender::new(false);
-    let handler = api::handler(&service);
-    let served = Arc::clone(&service);
-    let acknowledge = move || served.journal.acknowledger().run();
-    let stop = stop_server.subscribe();
-    let refuse = api::ingest::stopping;
-    let server = api::server::serve(listener, handler, refuse, stop, acknowledge);
-    let server = tokio::spawn(server);
+    let server = serve(listener, &service, &stop_server);
     let teller = tokio::spawn(refusal::tell(Arc::clone(&service)));
-    tracing::info!(%address, data_dir = %config.data_dir.display(), "gatelog is listening");
+    tracing::info!(
+        %address,
+        admin = admin_address.map(tracing::field::display),
+        data_dir = %config.data_dir.display(),
+        "gatelog is listening"
+    );
     Ok(Running {
         address,
+        admin,
+        spent,
         service,
         pipelines,
         outputs,
@@ -311,6 +327,74 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     Ok(socket)
+}
+
+/// The socket of the admin listener, unless it is off.
+fn bind_admin(config: &Config) -> Result<Option<TcpSocket>, StartError> {
+    let Some(address) = config.admin_listen.address() else {
+        return Ok(None);
+    };
+    let what = format!("listen on {address} (admin_listen; `off` goes without)");
+    bind(address).map(Some).map_err(io(what))
+}
+
+/// Starts the admin listener, unless it is off.
+fn start_admin(
+    config: &Config,
+    socket: Option<TcpSocket>,
+    keys: RuntimeKeys,
+) -> Result<Option<AdminServer>, StartError> {
+    let Some(socket) = socket else {
+        return Ok(None);
+    };
+    let reads = config.filter.as_ref().map_or_else(Vec::new, reads);
+    let router = api::admin::router(Arc::new(Admin { keys, reads }));
+    let server = socket
+        .listen(BACKLOG)
+        .and_then(|listener| AdminServer::start(listener, router));
+    let what = format!("listen on {}", config.admin_listen);
+    server.map(Some).map_err(io(what))
+}
+
+/// What decides which records are kept, and what keeps in mind how much of a budget that has taken.
+fn select(
+    config: &Config,
+    keys: &RuntimeKeys,
+) -> Result<(Selection, Option<spent::Keeper>), StartError> {
+    let selection = Selection::configured(config, keys.runtime())?;
+    for warning in selection.warnings() {
+        tracing::warn!(warning, "filter");
+    }
+    let budget = config
+        .sample
+        .as_ref()
+        .and_then(|sample| sample.budget_per_day);
+    let sampler = selection.sampler().filter(|_| budget.is_some());
+    let spent = sampler.map(|sampler| spent::Keeper::start(&config.data_dir, sampler));
+    Ok((selection, spent))
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
+        body_bytes: bytes(config.ingest.max_body_bytes),
+        decompressed_bytes: bytes(config.ingest.max_decompressed_bytes),
+        journal_bytes: config.journal.max_bytes.as_u64(),
+        reserve_bytes: config.journal.reserve_bytes.as_u64(),
+    }
+}
+
+/// Answers what comes to the data listener.
+fn serve(
+    listener: TcpListener,
+    service: &Arc<Service>,
+    stop: &watch::Sender<bool>,
+) -> tokio::task::JoinHandle<std::io::Result<()>> {
+    let handler = api::handler(service);
+    let served = Arc::clone(service);
+    let acknowledge = move || served.journal.acknowledger().run();
+    let refuse = api::ingest::stopping;
+    let server = api::server::serve(listener, handler, refuse, stop.subscribe(), acknowledge);
+    tokio::spawn(server)
 }
 
 fn open_journal(config: &Config) -> Result<Journal, StartError> {
@@ -451,6 +535,9 @@ impl Running {
     /// drained as far as they manage, the journal closed.
     pub async fn stop(self) {
         self.service.stopping.store(true, Ordering::Relaxed);
+        if let Some(admin) = self.admin {
+            admin.stop().await;
+        }
         tokio::time::sleep(FAREWELL).await;
         self.stop_server.send_replace(true);
         match self.server.await {
@@ -459,6 +546,9 @@ impl Running {
             Err(_) => tracing::error!("the server ended in a panic"),
         }
         self.stop_stores.send_replace(true);
+        if let Some(spent) = self.spent {
+            spent.stop().await;
+        }
         // It holds the service, and so the lock of the data directory.
         self.teller.abort();
         let _aborted = self.teller.await.is_err();

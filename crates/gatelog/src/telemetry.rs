@@ -8,6 +8,7 @@
 //! | `gatelog_records_accepted_total` | | records acknowledged |
 //! | `gatelog_records_duplicate_total` | | records that their sender repeated |
 //! | `gatelog_records_rejected_total` | `reason` | items that are no records |
+//! | `gatelog_filtered_total` | `reason` | records that the filter or the sampling policy has dropped |
 //! | `gatelog_records_flawed_total` | `flaw` | records kept although something was odd |
 //! | `gatelog_records_redacted_total` | | records of which something was redacted |
 //! | `gatelog_journal_bytes` | | bytes the journal holds |
@@ -83,6 +84,10 @@ const HELP: &[(&str, &str)] = &[
     (
         "gatelog_records_rejected_total",
         "Items that are no records, by reason.",
+    ),
+    (
+        "gatelog_filtered_total",
+        "Records that the filter or the sampling policy has dropped, by reason.",
     ),
     (
         "gatelog_records_flawed_total",
@@ -224,6 +229,10 @@ pub struct IntakeMetrics {
     pub accepted: Counter,
     /// Records that were durable before they came.
     pub duplicates: Counter,
+    /// Records that the filter has dropped, of bodies that were acknowledged.
+    pub filtered: Counter,
+    /// The same of the sampling policy.
+    pub sampled_out: Counter,
     /// Records of which something was redacted.
     pub redacted: Counter,
     rejected: Vec<(&'static str, Counter)>,
@@ -240,6 +249,10 @@ impl IntakeMetrics {
                 telemetry.counter("gatelog_records_rejected_total", Some(label)),
             )
         });
+        let filtered = |reason: &str| {
+            let label = ("reason", reason.to_owned());
+            telemetry.counter("gatelog_filtered_total", Some(label))
+        };
         let flaws = Flaws::ALL.map(|(flaw, name)| {
             let label = ("flaw", name.to_owned());
             (
@@ -250,6 +263,8 @@ impl IntakeMetrics {
         Self {
             accepted: telemetry.counter("gatelog_records_accepted_total", None),
             duplicates: telemetry.counter("gatelog_records_duplicate_total", None),
+            filtered: filtered("filter"),
+            sampled_out: filtered("sample"),
             redacted: telemetry.counter("gatelog_records_redacted_total", None),
             rejected: rejected.into(),
             flaws: flaws.into(),

@@ -32,6 +32,7 @@ const EDGES: [(&str, &[&str]); 13] = [
         "gatelog",
         &[
             "gatelog-failpoint",
+            "gatelog-filter",
             "gatelog-format",
             "gatelog-journal",
             "gatelog-record",

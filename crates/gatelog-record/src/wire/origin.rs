@@ -5,17 +5,18 @@
 //! taken are durable together:
 //!
 //! ```text
-//! batch   = version(1) origin? (record | refused)*
+//! batch   = version(1) origin? (record | refused | dropped)*
 //! origin  = key(2, bytes) length stream key(5, varint) first key(6, fixed32) items
 //!           (key(7, fixed64) checksum)?
 //! stream  = key(1, bytes) length sender key(2, bytes) length boot key(3, bytes) length worker
 //!         | key(4, bytes) length idempotency key
 //! refused = key(3, varint) how many items stood here that were no records
+//! dropped = key(8, varint) how many records stood here that were not to be kept
 //! ```
 //!
 //! **Invariants.** The origin stands before the records or not at all. The batch holds the items
-//! with the numbers from `first` to `first + items`, refused ones included, and no others. Readers
-//! of records pass over origin and refused items.
+//! with the numbers from `first` to `first + items`, refused and dropped ones included, and no others.
+//! Readers of records pass over origin, refused and dropped items.
 //!
 //! **Limits.** Texts are as long as the caller lets them be; at most 2^32 - 1 items.
 
@@ -25,6 +26,7 @@ use crate::WireError;
 /// Tags of a batch's fields beside its records.
 const ORIGIN: u64 = 2;
 const REFUSED: u64 = 3;
+const DROPPED: u64 = 8;
 
 /// Tags of an origin's fields.
 const SENDER: u64 = 1;
@@ -80,7 +82,7 @@ pub struct Origin<'a> {
     pub stream: Stream<'a>,
     /// Number of the first.
     pub first: u64,
-    /// How many there are, those included that were refused and so are no records.
+    /// How many there are, those included that were refused or dropped.
     pub items: u32,
     /// Of the body that they came in, if it was the one of a key: to tell it from another one.
     pub checksum: Option<u64>,
@@ -129,6 +131,12 @@ pub fn set_items(place: ItemsPlace, items: u32, batch: &mut [u8]) {
 /// Says in a batch with an origin that the next so many items were refused.
 pub fn write_refused(items: u32, out: &mut Vec<u8>) {
     write_varint(REFUSED << 3 | VARINT, out);
+    write_varint(items.into(), out);
+}
+
+/// Says in a batch with an origin that the next so many items were records that were not to be kept.
+pub fn write_dropped(items: u32, out: &mut Vec<u8>) {
+    write_varint(DROPPED << 3 | VARINT, out);
     write_varint(items.into(), out);
 }
 
@@ -211,6 +219,8 @@ pub enum Item<'a> {
     Record(&'a [u8]),
     /// So many items that were refused.
     Refused(u64),
+    /// So many records that were not to be kept.
+    Dropped(u64),
 }
 
 /// Iterator over the items of a batch. Damage is an error, and the last item.
@@ -231,6 +241,7 @@ impl<'a> Iterator for Items<'a> {
                     return before.get(..length).map(|bytes| Ok(Item::Record(bytes)));
                 }
                 Ok((REFUSED, Wire::Varint(items))) => return Some(Ok(Item::Refused(items))),
+                Ok((DROPPED, Wire::Varint(items))) => return Some(Ok(Item::Dropped(items))),
                 Ok(_) => {}
                 Err(error) => {
                     self.reader.rest = &[];
@@ -270,10 +281,11 @@ mod tests {
         let place = begin_batch_from(&origin, &mut batch);
         write_record(&record(1), &mut batch);
         write_refused(300, &mut batch);
+        write_dropped(40, &mut batch);
         write_record(&record(2), &mut batch);
-        set_items(place, 302, &mut batch);
+        set_items(place, 342, &mut batch);
         let with_items = Origin {
-            items: 302,
+            items: 342,
             ..origin
         };
         assert_eq!(read_origin(&batch), Ok(Some(with_items)));
@@ -283,14 +295,19 @@ mod tests {
         assert!(
             matches!(
                 items[..],
-                [Item::Record(_), Item::Refused(300), Item::Record(_)]
+                [
+                    Item::Record(_),
+                    Item::Refused(300),
+                    Item::Dropped(40),
+                    Item::Record(_)
+                ]
             ),
             "{items:?}"
         );
         // A record can be taken out as it is.
         let mut other = Vec::new();
         begin_batch(&mut other);
-        if let Item::Record(bytes) = items[2] {
+        if let Item::Record(bytes) = items[3] {
             other.extend_from_slice(bytes);
         }
         assert_eq!(read_batch(&other).unwrap().next(), Some(Ok(record(2))));

@@ -1,7 +1,8 @@
 //! `POST /ingest`: records in, acknowledged when they are on disk.
 //!
-//! **Answers.** 200 `{"accepted":n}`, with `"duplicates":d` where records were here already (of a
-//! sender that numbers them: [`headers`](crate::senders::headers)), and
+//! **Answers.** 200 `{"accepted":n}`, with `"filtered":k` where records were dropped by the
+//! [filter or the sampling policy](crate::selection), `"duplicates":d` where records were here already (of
+//! a sender that numbers them: [`headers`](crate::senders::headers)), and
 //! `"rejected":[{"index":i,"error":"…"}]` where items were refused; 400 in that shape when all were,
 //! and where the headers of the numbers are malformed; 413 what is too large now and for ever; 415 an
 //! unknown `Content-Encoding`; 422 another body under the `Idempotency-Key` of one that was taken
@@ -342,13 +343,18 @@ impl Refusal {
 }
 
 fn acknowledged(outcome: &Outcome) -> Response {
-    let taken = outcome.accepted + outcome.duplicates;
+    let filtered = outcome.dropped.total();
+    let taken = outcome.accepted + outcome.duplicates + filtered;
     let status = if taken == 0 && !outcome.rejected.is_empty() {
         StatusCode::BAD_REQUEST
     } else {
         StatusCode::OK
     };
     let mut body = format!("{{\"accepted\":{}", outcome.accepted);
+    if filtered > 0 {
+        body.push_str(",\"filtered\":");
+        body.push_str(&filtered.to_string());
+    }
     if outcome.duplicates > 0 {
         body.push_str(",\"duplicates\":");
         body.push_str(&outcome.duplicates.to_string());

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use gatelog_filter::Runtime;
 
 use super::{USAGE, print, serve};
+use crate::selection::Selection;
 
 /// Arguments of `gatelog check`.
 #[derive(Debug, Args)]
@@ -17,7 +19,13 @@ pub struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     match serve::file_and_environment(Some(&arguments.file)) {
-        Ok(_) => {
+        Ok(config) => {
+            // It was compiled already, or there would be an error.
+            if let Ok(selection) = Selection::configured(&config, &Runtime::default()) {
+                for warning in selection.warnings() {
+                    print::error(format_args!("warning: filter: {warning}"));
+                }
+            }
             print::line(format_args!("{}: valid", arguments.file.display()));
             ExitCode::SUCCESS
         }

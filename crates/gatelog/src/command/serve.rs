@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{USAGE, print};
-use crate::config::{self, Config, ConfigError};
+use crate::config::{self, AdminListen, Config, ConfigError};
 use crate::{service, shutdown, telemetry};
 
 /// Arguments of `gatelog serve`. Flags win over the environment, the environment over the file.
@@ -24,6 +24,9 @@ pub struct Arguments {
     /// one [default: 0.0.0.0:8080].
     #[arg(long, value_name = "ADDR", value_parser = config::parse_address)]
     listen: Option<SocketAddr>,
+    /// IP address and port of the admin listener, or `off` [default: 127.0.0.1:8001].
+    #[arg(long, value_name = "ADDR", value_parser = config::parse_admin_listen)]
+    admin_listen: Option<AdminListen>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
@@ -84,6 +87,9 @@ fn configuration(arguments: &Arguments) -> Result<Config, ConfigError> {
     }
     if let Some(address) = arguments.listen {
         config.listen = address;
+    }
+    if let Some(address) = arguments.admin_listen {
+        config.admin_listen = address;
     }
     Ok(config)
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use gatelog_filter::{Filter, Runtime};
 use gatelog_redact::Rules;
 use gatelog_store::mysql::Dsn;
 
@@ -173,6 +174,11 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
         if mysql.batch_delay_ms > 10_000 {
             return wrong("store.mysql.batch_delay_ms", "at most 10000".to_owned());
         }
+    }
+    if let Some(filter) = &config.filter
+        && let Err(error) = Filter::compile(filter, &Runtime::default())
+    {
+        return wrong("filter", error.to_string());
     }
     let lake = config.store.lake.is_some() || config.store.mysql.is_none();
     match config.query_store {

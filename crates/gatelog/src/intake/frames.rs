@@ -2,7 +2,7 @@
 //!
 //! **Shape.** Records are written one behind the other; a frame that has its size is set aside and
 //! the next one begun. Where the sender numbers its items, each frame says which of them it holds,
-//! refused ones included: the numbers of all frames follow each other without a gap.
+//! refused and dropped ones included: the numbers of all frames follow each other without a gap.
 
 use gatelog_record::AccessRecord;
 use gatelog_record::wire::{self, ItemsPlace, Origin};
@@ -25,8 +25,8 @@ pub(super) struct Frames<'b> {
     content: Content,
     /// Who numbers the items, if anyone does.
     sent: Option<&'b Sent>,
-    /// Items that were refused behind the last record.
-    refused: u32,
+    /// Items without a record behind the last one, neighbours of a kind together.
+    without: Vec<(Without, u32)>,
     /// Places in the body of all items that were refused, where they are numbered.
     refused_runs: Vec<Run>,
 }
@@ -50,7 +50,7 @@ impl<'b> Frames<'b> {
             last: buffer,
             content: Content::default(),
             sent,
-            refused: 0,
+            without: Vec::new(),
             refused_runs: Vec::new(),
         }
     }
@@ -64,8 +64,8 @@ impl<'b> Frames<'b> {
                 Some(sent) => self.begin(sent),
             }
         }
-        if self.refused > 0 {
-            wire::write_refused(std::mem::take(&mut self.refused), self.last);
+        for (what, items) in self.without.drain(..) {
+            what.write(items, self.last);
         }
         wire::write_record(record, self.last);
         self.content.records += 1;
@@ -104,8 +104,7 @@ impl<'b> Frames<'b> {
             return;
         }
         let place = self.content.end;
-        self.refused += 1;
-        self.content.end += 1;
+        self.pass_over(Without::Refused);
         let full = self.refused_runs.len() >= MAX_REFUSED_RUNS;
         match self.refused_runs.last_mut() {
             Some(last) if last.end == place || full => last.end = place + 1,
@@ -113,7 +112,22 @@ impl<'b> Frames<'b> {
         }
     }
 
-    /// Writes down what was refused behind the last record.
+    /// Passes over a record that is not to be kept.
+    pub(super) fn drop_record(&mut self) {
+        if self.sent.is_some() {
+            self.pass_over(Without::Dropped);
+        }
+    }
+
+    fn pass_over(&mut self, what: Without) {
+        self.content.end += 1;
+        match self.without.last_mut() {
+            Some((last, items)) if *last == what => *items += 1,
+            _ => self.without.push((what, 1)),
+        }
+    }
+
+    /// Writes down what came without a record behind the last one.
     pub(super) fn finish(&mut self) {
         let frame = if self.content.records > 0 {
             Some((&mut *self.last, &mut self.content))
@@ -128,8 +142,8 @@ impl<'b> Frames<'b> {
         if self.sent.is_some()
             && let Some((bytes, content)) = frame
         {
-            if self.refused > 0 {
-                wire::write_refused(std::mem::take(&mut self.refused), bytes);
+            for (what, items) in self.without.drain(..) {
+                what.write(items, bytes);
             }
             content.seal(bytes);
         }
@@ -153,8 +167,13 @@ impl<'b> Frames<'b> {
         Some(self.contents().map(frame).collect())
     }
 
-    /// The numbers of the items that were refused, in order, from the first that was sent.
+    /// The numbers of the items that were refused, in order, from the first that was sent. Without a
+    /// frame nothing keeps the numbers of those that were dropped, and they are as refused ones.
     pub(super) fn refused(&self, first: u64) -> Vec<Run> {
+        if self.contents().next().is_none() {
+            let all = Run::new(first, first.saturating_add(self.content.end));
+            return Vec::from_iter((!all.is_empty()).then_some(all));
+        }
         let shifted = |run: &Run| {
             Run::new(
                 first.saturating_add(run.start),
@@ -174,6 +193,22 @@ impl<'b> Frames<'b> {
         let full = self.full.iter();
         full.map(|(bytes, content)| (bytes.as_slice(), content))
             .chain(last)
+    }
+}
+
+/// Why an item is in no frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Without {
+    Refused,
+    Dropped,
+}
+
+impl Without {
+    fn write(self, items: u32, batch: &mut Vec<u8>) {
+        match self {
+            Self::Refused => wire::write_refused(items, batch),
+            Self::Dropped => wire::write_dropped(items, batch),
+        }
     }
 }
 
@@ -238,11 +273,14 @@ mod tests {
         let mut frames = Frames::new(&mut buffer, Some(&sent));
         // Refused before, between and behind records, and behind the last full frame.
         let body = "..rr.r.rr..r..rr...";
+        let body = body.replace("..r", ".-r");
         for item in body.chars() {
-            if item == 'r' {
-                frames.push(&record(FRAME_BYTES / 4 + 1));
-            } else {
-                frames.refuse();
+            match item {
+                'r' => {
+                    frames.push(&record(FRAME_BYTES / 4 + 1));
+                }
+                '-' => frames.drop_record(),
+                _ => frames.refuse(),
             }
         }
         frames.finish();
@@ -252,9 +290,9 @@ mod tests {
             .map(|frame| (frame.records, frame.numbers.start, frame.numbers.end))
             .collect();
         assert_eq!(runs, [(4, 1000, 1008), (4, 1008, 1019)]);
-        let refused = [(1000, 1002), (1004, 1005), (1006, 1007), (1009, 1011)];
+        let refused = [(1000, 1001), (1004, 1005), (1006, 1007), (1009, 1010)];
         let mut refused = refused.map(|(start, end)| Run::new(start, end)).to_vec();
-        refused.extend([Run::new(1012, 1014), Run::new(1016, 1019)]);
+        refused.extend([Run::new(1012, 1013), Run::new(1016, 1019)]);
         assert_eq!(frames.refused(sent.first), refused);
         let mut told = String::new();
         for frame in &numbered {
@@ -265,6 +303,7 @@ mod tests {
                 match item.unwrap() {
                     wire::Item::Record(_) => told.push('r'),
                     wire::Item::Refused(count) => told.extend((0..count).map(|_| '.')),
+                    wire::Item::Dropped(count) => told.extend((0..count).map(|_| '-')),
                 }
             }
         }

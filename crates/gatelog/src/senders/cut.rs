@@ -48,12 +48,13 @@ pub(super) fn cut(
     let mut items = wire::items(frame.bytes)?;
     // A record that lies behind the piece at hand.
     let mut held = None;
+    let dropped = dropped(frame)?;
     for run in wanted {
         let run = run.and(frame.numbers);
         if run.is_empty() {
             continue;
         }
-        let mut piece = Draft::new(stream, checksum, run);
+        let mut piece = Draft::new(stream, checksum, run, &dropped);
         while let Some((at, record)) = held.take().map_or_else(
             || next_record(&mut items, &mut number),
             |held| Ok(Some(held)),
@@ -78,7 +79,7 @@ fn next_record<'a>(
 ) -> Result<Option<(u64, &'a [u8])>, WireError> {
     for item in items {
         match item? {
-            Item::Refused(count) => *number = number.saturating_add(count),
+            Item::Refused(count) | Item::Dropped(count) => *number = number.saturating_add(count),
             Item::Record(bytes) => {
                 let at = *number;
                 *number = number.saturating_add(1);
@@ -89,8 +90,28 @@ fn next_record<'a>(
     Ok(None)
 }
 
+/// The numbers of a frame's records that were not to be kept, in order.
+fn dropped(frame: &Frame<'_>) -> Result<Vec<Run>, WireError> {
+    let (mut number, mut dropped) = (frame.numbers.start, Vec::new());
+    for item in wire::items(frame.bytes)? {
+        let before = number;
+        let (items, is_dropped) = match item? {
+            Item::Record(_) => (1, false),
+            Item::Refused(items) => (items, false),
+            Item::Dropped(items) => (items, true),
+        };
+        number = number.saturating_add(items);
+        if is_dropped {
+            dropped.push(Run::new(before, number));
+        }
+    }
+    Ok(dropped)
+}
+
 /// A piece being made.
-struct Draft {
+struct Draft<'d> {
+    /// Numbers of what was dropped, in the whole frame.
+    dropped: &'d [Run],
     bytes: Vec<u8>,
     records: u32,
     numbers: Run,
@@ -98,8 +119,8 @@ struct Draft {
     next: u64,
 }
 
-impl Draft {
-    fn new(stream: Stream<'_>, checksum: Option<u64>, numbers: Run) -> Self {
+impl<'d> Draft<'d> {
+    fn new(stream: Stream<'_>, checksum: Option<u64>, numbers: Run, dropped: &'d [Run]) -> Self {
         let mut bytes = Vec::new();
         let origin = Origin {
             stream,
@@ -109,6 +130,7 @@ impl Draft {
         };
         wire::begin_batch_from(&origin, &mut bytes);
         Self {
+            dropped,
             bytes,
             records: 0,
             numbers,
@@ -123,11 +145,23 @@ impl Draft {
         self.next = number.saturating_add(1);
     }
 
-    /// Items that are no records lie before this number.
+    /// Items without a record lie before this number.
     fn skip_to(&mut self, number: u64) {
-        let refused = items_of(Run::new(self.next, number));
-        if refused > 0 {
-            wire::write_refused(refused, &mut self.bytes);
+        let skipped = Run::new(self.next, number);
+        let mut at = skipped.start;
+        for run in self.dropped.iter().map(|run| run.and(skipped)) {
+            if !run.is_empty() {
+                self.refuse(Run::new(at, run.start));
+                wire::write_dropped(items_of(run), &mut self.bytes);
+                at = run.end;
+            }
+        }
+        self.refuse(Run::new(at, number));
+    }
+
+    fn refuse(&mut self, run: Run) {
+        if !run.is_empty() {
+            wire::write_refused(items_of(run), &mut self.bytes);
         }
     }
 
@@ -165,6 +199,10 @@ mod tests {
         for item in wire::items(batch).unwrap() {
             match item.unwrap() {
                 Item::Refused(count) => number += count,
+                Item::Dropped(count) => {
+                    assert!((number..number + count).all(is_dropped));
+                    number += count;
+                }
                 Item::Record(_) => {
                     let record = records.next().unwrap().unwrap();
                     assert_eq!(record, record_with(number));
@@ -175,6 +213,11 @@ mod tests {
         }
         assert_eq!(number, origin.first + u64::from(origin.items));
         numbers
+    }
+
+    /// Of the numbers without a record.
+    fn is_dropped(number: u64) -> bool {
+        number.is_multiple_of(3)
     }
 
     fn record_with(number: u64) -> AccessRecord<'static> {
@@ -188,7 +231,14 @@ mod tests {
             first in 0u64..50,
             wanted in prop::collection::vec((1u64..10, 1u64..10), 0..8),
         ) {
-            let mut draft = Draft::new(STREAM, Some(7), Run::new(first, first + taken.len() as u64));
+            let numbers = Run::new(first, first + taken.len() as u64);
+            let has_record = |number: u64| taken[usize::try_from(number - first).unwrap()];
+            let without = (first..numbers.end).filter(|number| !has_record(*number));
+            let dropped: Vec<Run> = without
+                .filter(|number| is_dropped(*number))
+                .map(|number| Run::new(number, number + 1))
+                .collect();
+            let mut draft = Draft::new(STREAM, Some(7), numbers, &dropped);
             let mut record = Vec::new();
             for (index, taken) in taken.iter().enumerate() {
                 if *taken {
@@ -210,6 +260,9 @@ mod tests {
             let mut found = Vec::new();
             for piece in &pieces {
                 let numbers = numbers_in(&piece.bytes);
+                let of_piece = dropped.iter().filter(|run| !run.and(piece.numbers).is_empty());
+                let told = super::dropped(&piece.frame()).unwrap();
+                prop_assert_eq!(told, of_piece.copied().collect::<Vec<_>>());
                 prop_assert!(!numbers.is_empty() && numbers.len() == piece.records as usize);
                 found.extend(numbers);
             }

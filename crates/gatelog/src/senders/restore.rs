@@ -206,6 +206,8 @@ fn refused(batch: &[u8], first: u64) -> Result<Vec<Run>, WireError> {
         let before = number;
         match item? {
             wire::Item::Record(_) => number = number.saturating_add(1),
+            // Known as those of records are.
+            wire::Item::Dropped(count) => number = number.saturating_add(count),
             wire::Item::Refused(count) => {
                 number = number.saturating_add(count);
                 refused.push(Run::new(before, number));

@@ -58,15 +58,20 @@ fn variable(key: &str) -> String {
     format!("GATELOG_{}", key.to_uppercase().replace('.', "__"))
 }
 
-/// The defaults, with a key set.
-fn with(key: &str, value: &str) -> Result<Config, String> {
-    // The store, which has no default, is there for its other keys.
-    let dsn = config::parse("store: {mysql: {dsn: \"u:p@tcp(h)/d\"}}").unwrap();
-    let config = if key.starts_with("store.mysql") {
-        dsn
+/// The defaults. What has none as a whole is there for its other keys.
+fn defaults(key: &str) -> Config {
+    if key.starts_with("store.mysql") {
+        config::parse("store: {mysql: {dsn: \"u:p@tcp(h)/d\"}}").unwrap()
+    } else if key.starts_with("sample.") {
+        config::parse("sample: {}").unwrap()
     } else {
         Config::default()
-    };
+    }
+}
+
+/// The defaults, with a key set.
+fn with(key: &str, value: &str) -> Result<Config, String> {
+    let config = defaults(key);
     let variables = [(variable(key), value.to_owned())];
     let config = config::overlay(config, variables).map_err(|error| error.to_string())?;
     config::check(&config).map_err(|error| error.to_string())?;
@@ -114,12 +119,7 @@ fn variables_words_and_defaults_are_those_of_the_page() {
             continue;
         }
         let value = default.trim_matches('`');
-        let unchanged = if key.starts_with("store.mysql") {
-            with("store.mysql.dsn", "u:p@tcp(h)/d").unwrap()
-        } else {
-            Config::default()
-        };
-        assert_eq!(set(value), unchanged, "{key}");
+        assert_eq!(set(value), defaults(&key), "{key}");
     }
 }
 
@@ -136,6 +136,12 @@ fn the_ends_of_ranges_are_those_of_the_page() {
         ("ingest.max_body_bytes", "1", "0"),
         ("ingest.max_decompressed_bytes", "255MiB", "256MiB"),
         ("dead_letter.max_bytes", "0", "-1"),
+        ("sample.rate", "0", "-0.1"),
+        ("sample.rate", "1", "1.1"),
+        ("sample.keep.status_ge", "1", "0"),
+        ("sample.keep.status_ge", "999", "1000"),
+        ("sample.keep.slower_than", "p99", "p100"),
+        ("sample.keep.flags", "[UF, URX]", "[XX]"),
     ] {
         let cells = rows().remove(key).unwrap();
         assert!(

@@ -40,7 +40,8 @@ impl Launch {
     pub(super) fn start(&self) -> io::Result<Child> {
         let started = Instant::now();
         let mut process = Command::new(&self.program)
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "off"])
+            .arg("--data-dir")
             .arg(&self.data_dir)
             .env_clear()
             .env("GATELOG_LOG__FORMAT", "json")

@@ -19,6 +19,8 @@ mod end_to_end;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod filter;
+#[cfg(test)]
 mod flags;
 #[cfg(test)]
 mod import;

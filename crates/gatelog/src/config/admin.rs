@@ -68,7 +68,8 @@ impl Serialize for AdminListen {
 
 impl<'de> Deserialize<'de> for AdminListen {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(Listen)
+        // In YAML `off` is a way to write `false`.
+        deserializer.deserialize_any(Listen)
     }
 }
 
@@ -79,6 +80,11 @@ impl Visitor<'_> for Listen {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(EXPECTED)
+    }
+
+    fn visit_bool<E: Error>(self, on: bool) -> Result<AdminListen, E> {
+        let wrong = || E::invalid_value(Unexpected::Bool(on), &self);
+        (!on).then_some(AdminListen::OFF).ok_or_else(wrong)
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<AdminListen, E> {
@@ -103,7 +109,7 @@ mod tests {
                 read
             );
         }
-        for text in ["8001", "localhost:8001", "no", "false"] {
+        for text in ["8001", "localhost:8001", "true"] {
             let error = serde_saphyr::from_str::<AdminListen>(text).unwrap_err();
             assert!(error.to_string().contains("or `off`"), "{error}");
         }

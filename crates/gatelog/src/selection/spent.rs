@@ -71,7 +71,10 @@ impl Keeper {
             }
         }
         let stop = watch::Sender::new(false);
-        let task = keep(data_dir.to_owned(), Arc::clone(sampler), stop.subscribe());
+        // Before any record is decided about.
+        let written = Spent::of(sampler);
+        let stopped = stop.subscribe();
+        let task = keep(data_dir.to_owned(), Arc::clone(sampler), written, stopped);
         Self {
             stop,
             task: tokio::spawn(task),
@@ -85,8 +88,12 @@ impl Keeper {
     }
 }
 
-async fn keep(data_dir: PathBuf, sampler: Arc<Sampler>, mut stop: watch::Receiver<bool>) {
-    let mut written = Spent::of(&sampler);
+async fn keep(
+    data_dir: PathBuf,
+    sampler: Arc<Sampler>,
+    mut written: Spent,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut is_failing = false;
     loop {
         let stopped = stop.wait_for(|stop| *stop);

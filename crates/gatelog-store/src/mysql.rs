@@ -93,6 +93,8 @@ pub struct MysqlStore {
     gathering: Gathering,
     /// How many connections may write at a time.
     connections: usize,
+    /// Whether records are expected to have weights.
+    weighs: bool,
     /// While the store is open. Taken out for each write, so that a write which fails or is given
     /// up leaves none behind.
     writer: tokio::sync::Mutex<Option<Writer>>,
@@ -140,6 +142,7 @@ impl MysqlStore {
             table_name: table.to_owned(),
             gathering: Gathering::default(),
             connections: 1,
+            weighs: false,
             writer: tokio::sync::Mutex::new(None),
             committed: AtomicU64::new(0),
             exactly_once: AtomicBool::new(true),
@@ -155,6 +158,13 @@ impl MysqlStore {
     #[must_use]
     pub fn with_gathering(mut self, gathering: Gathering) -> Self {
         self.gathering = gathering;
+        self
+    }
+
+    /// The same for records that have weights: a table without a column for them is told.
+    #[must_use]
+    pub fn with_weights(mut self, weighs: bool) -> Self {
+        self.weighs = weighs;
         self
     }
 
@@ -278,7 +288,10 @@ impl MysqlStore {
 
     /// Takes note of what the table lacks, and tells it when it is news.
     fn note_lacks(&self, table: &Table) {
-        let lacks: Vec<&str> = table.lacks().map(Field::name).collect();
+        let lacks_weight = self.weighs && table.column(Field::SampleWeight).is_none();
+        let lacks = table.lacks();
+        let lacks = lacks.chain(lacks_weight.then_some(Field::SampleWeight));
+        let lacks: Vec<&str> = lacks.map(Field::name).collect();
         let warning = (!lacks.is_empty()).then(|| {
             format!(
                 "the table {} has no column for {}: what records have of that is not stored",

@@ -99,8 +99,9 @@ mod tests {
 
     #[test]
     fn an_address_or_off_is_read_and_written() {
-        for text in ["127.0.0.1:8001", "[::1]:0", "off"] {
-            let read: AdminListen = serde_saphyr::from_str(text).unwrap();
+        for yaml in ["127.0.0.1:8001", "\"[::1]:0\"", "off", "\"off\""] {
+            let text = yaml.trim_matches('"');
+            let read: AdminListen = serde_saphyr::from_str(yaml).unwrap();
             assert_eq!(read.to_string(), text);
             assert_eq!(parse_admin_listen(text), Ok(read));
             let written = serde_json::to_value(read).unwrap();

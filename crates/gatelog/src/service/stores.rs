@@ -19,7 +19,9 @@ type Stores = (Vec<Arc<dyn Store>>, Arc<dyn Store>);
 
 /// The stores that the configuration names.
 pub(super) fn configured(config: &Config) -> Result<Stores, StartError> {
-    let mysql = config.store.mysql.as_ref().map(mysql_store).transpose()?;
+    let mysql = config.store.mysql.as_ref();
+    let weighs = config.filter.is_some() || config.sample.is_some();
+    let mysql = mysql.map(|mysql| mysql_store(mysql, weighs)).transpose()?;
     let lake = if config.store.lake.is_some() || mysql.is_none() {
         let lake = Lake::new(&config.data_dir, lake::Config::default());
         Some(Arc::new(lake.map_err(StartError::Store)?) as Arc<dyn Store>)
@@ -36,7 +38,7 @@ pub(super) fn configured(config: &Config) -> Result<Stores, StartError> {
     Ok((mysql.into_iter().chain(lake).collect(), answering))
 }
 
-fn mysql_store(config: &Mysql) -> Result<Arc<dyn Store>, StartError> {
+fn mysql_store(config: &Mysql, weighs: bool) -> Result<Arc<dyn Store>, StartError> {
     let (dsn, warnings) = dsn(config)?;
     for warning in warnings {
         tracing::warn!(warning, "store.mysql.dsn");
@@ -48,7 +50,8 @@ fn mysql_store(config: &Mysql) -> Result<Arc<dyn Store>, StartError> {
     };
     let store = MysqlStore::new(dsn, DEFAULT_TABLE)
         .with_gathering(gathering)
-        .with_connections(usize::from(config.connections));
+        .with_connections(usize::from(config.connections))
+        .with_weights(weighs);
     Ok(Arc::new(store))
 }
 

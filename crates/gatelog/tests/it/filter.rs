@@ -357,6 +357,25 @@ fn a_sample_in_mysql_estimates_what_was_sent() {
 }
 
 #[test]
+fn a_table_without_a_column_for_weights_is_told() {
+    let (dir, mariadb) = (TempDir::new().unwrap(), MariaDb::shared().unwrap());
+    let dsn = mariadb.database("unweighed").unwrap();
+    let gatelog = setup(&dir).variable("MYSQL_DSN", &dsn).start().unwrap();
+    post(&gatelog, &[], &traffic(0..1));
+    gatelog.wait_for_rows("", 1).unwrap();
+    mariadb
+        .sql("ALTER TABLE unweighed.access_logs DROP COLUMN sample_weight")
+        .unwrap();
+    assert!(gatelog.terminate().unwrap().success());
+    let gatelog = setup(&dir).config(SAMPLE).variable("MYSQL_DSN", &dsn);
+    let gatelog = gatelog.start().unwrap();
+    gatelog.wait_for_log("lacks columns").unwrap();
+    let (_, ready) = gatelog.get("/ready").unwrap();
+    let warning = "the table access_logs has no column for sample_weight: ";
+    assert!(ready.contains(warning), "{ready}");
+}
+
+#[test]
 fn what_comes_with_a_weight_stands_for_more() {
     let gatelog = start_with(ENVOY_FILTER);
     let id = vectors().into_iter().find(|(_, logged)| *logged).unwrap().0;

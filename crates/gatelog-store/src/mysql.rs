@@ -52,7 +52,7 @@ mod writer;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use gatelog_record::{AccessRecord, Field, Timestamp};
@@ -65,6 +65,7 @@ pub use self::upgrade::{Change, Cost, Plan, Refused, TableSize, Upgrade};
 use self::connection::{Door, within};
 use self::error::{Failure, unavailable};
 use self::insert::{NotStored, Truncated};
+use self::lanes::Spreading;
 use self::position::Kept;
 use self::reader::Reader;
 use self::table::Table;
@@ -109,6 +110,7 @@ pub struct MysqlStore {
     told: Mutex<BTreeSet<String>>,
     /// What the table lacks, as a warning.
     lacks: Mutex<Option<String>>,
+    spreading: Mutex<Spreading>,
     /// Where lanes stand that are ahead of others, since it was opened.
     milestones: Mutex<Vec<u64>>,
 }
@@ -150,6 +152,7 @@ impl MysqlStore {
             truncated: Mutex::new(Truncated::new()),
             told: Mutex::default(),
             lacks: Mutex::new(None),
+            spreading: Mutex::default(),
             milestones: Mutex::default(),
         }
     }
@@ -209,8 +212,24 @@ impl MysqlStore {
         let mut place = self.writer.lock().await;
         let mut writer = place.take().ok_or_else(|| unavailable("it is not open"))?;
         let limit = self.door.answer_timeout();
-        let stored = writer.store(records, end, letters, self.exactly_once(), limit);
-        match stored.await {
+        let mut loads = !records.is_empty() && writer.inserter.loader.is_due();
+        let mut spread = Ok(false);
+        if loads && writer.spreads(records) && self.spreading().is_due() {
+            spread = writer.store_over_all(records, end, limit).await;
+            self.spreading().learn(matches!(spread, Ok(true)));
+            // What was refused would be so over one connection, too.
+            loads = false;
+        }
+        let stored = match spread {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let once = self.exactly_once();
+                let stored = writer.store_over_one(records, end, letters, once, loads);
+                stored.await
+            }
+            Err(failure) => Err(NotStored::Failure(failure)),
+        };
+        match stored {
             Ok(()) => {
                 self.note(&writer, end);
                 *place = Some(writer);
@@ -226,6 +245,12 @@ impl MysqlStore {
                 source,
             }),
         }
+    }
+
+    fn spreading(&self) -> MutexGuard<'_, Spreading> {
+        self.spreading
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn ping(&self) -> Result<()> {

@@ -297,18 +297,25 @@ impl Writer {
             None if !self.store.exactly_once() => self.released,
             None => Position::START,
         };
-        let went = if self.was_open {
-            self.feed.reader.seek(position)
-        } else {
-            self.feed.reader.resume(position)
-        };
-        if let Err(gatelog_journal::Error::ForeignPosition { .. }) = went {
+        let milestones = self.store.milestones();
+        let places = milestones.iter().copied().map(Position::new);
+        let mut is_known = true;
+        for place in places.chain([position]) {
+            let went = if self.was_open {
+                self.feed.reader.seek(place)
+            } else {
+                self.feed.reader.resume(place)
+            };
+            match went {
+                Err(gatelog_journal::Error::ForeignPosition { .. }) => is_known = false,
+                went => went.map_err(|error| error.to_string())?,
+            }
+        }
+        if !is_known {
             position = self.rewind(position).await?;
-        } else {
-            went.map_err(|error| error.to_string())?;
         }
         self.was_open = true;
-        self.feed.end_at(self.store.milestones());
+        self.feed.end_at(milestones);
         self.uncommitted.clear();
         let from = self.feed.reader.position();
         let cut = self.dead_letter.cut_behind(Place::behind(from));
@@ -354,7 +361,7 @@ impl Writer {
         self.health.busy(true);
         let (written, next) = tokio::join!(
             self.store.write(records, end.get(), &letters),
-            self.feed.ahead(records.len(), buffer),
+            caught_async(self.feed.ahead(records.len(), buffer)),
         );
         self.health.busy(false);
         if let Err(error) = written {
@@ -369,7 +376,7 @@ impl Writer {
         });
         self.release();
         self.feed.written(batch);
-        next.map_err(|error| error.to_string())
+        next?.map_err(|error| error.to_string())
     }
 
     async fn flush(&mut self, all: bool) -> Result<(), String> {

@@ -31,6 +31,40 @@ use crate::{Letters, Rejected};
 /// With fewer records a batch is not worth several transactions.
 pub(super) const LEAST_RECORDS: usize = 1000;
 
+/// How long a session of several waits for a lock, in seconds.
+pub(super) const PATIENCE: &[u8] =
+    b"SET SESSION innodb_lock_wait_timeout = 5, SESSION lock_wait_timeout = 5";
+
+/// Batches that go over one connection before several are tried again, at the most.
+const MOST_SKIPPED: u32 = 256;
+
+/// Whether batches go over several connections: ever more seldom while that fails, as with a trigger
+/// that changes one row for every record.
+#[derive(Debug, Default)]
+pub(super) struct Spreading {
+    skip: u32,
+    next_skip: u32,
+}
+
+impl Spreading {
+    /// Whether the next batch may; to be asked once for each.
+    pub(super) fn is_due(&mut self) -> bool {
+        let due = self.skip == 0;
+        self.skip = self.skip.saturating_sub(1);
+        due
+    }
+
+    /// Takes note of a batch that did.
+    pub(super) fn learn(&mut self, stored: bool) {
+        self.next_skip = if stored {
+            0
+        } else {
+            (self.next_skip * 2).clamp(1, MOST_SKIPPED)
+        };
+        self.skip = self.next_skip;
+    }
+}
+
 /// The records that one of several connections stores.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Share {

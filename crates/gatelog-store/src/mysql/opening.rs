@@ -39,16 +39,7 @@ impl MysqlStore {
         *place = None;
         let mut conn = self.door.connect(self.gathering.delay).await?;
         let limit = self.door.answer_timeout();
-        let settings = "SELECT VERSION(), @@max_allowed_packet, @@local_infile";
-        let settings = rows(&mut conn, settings, ());
-        let settings: Vec<(String, u64, bool)> = within(limit, settings)
-            .await
-            .map_err(|failure| failure.into_error(&self.door.connecting()))?;
-        let (version, max_packet, local_infile) = settings
-            .into_iter()
-            .next()
-            .ok_or_else(|| unavailable("the server does not tell its settings"))?;
-        let max_packet = self.door.max_packet_bytes(max_packet);
+        let (version, max_packet, local_infile) = self.settings(&mut conn).await?;
         let (mut table, is_new) = Table::ensure(&mut conn, &self.table_name, limit).await?;
         within(limit, table.learn_charsets(&mut conn, max_packet))
             .await
@@ -59,6 +50,7 @@ impl MysqlStore {
             .find(&mut conn, journal)
             .await
             .map_err(|failure| failure.into_error("looking for the journal's position"))?;
+        let is_kept = matches!(kept, Kept::WithTheRows(_));
         let settled = self.settle(journal, kept, is_new);
         let Settled {
             position,
@@ -67,15 +59,26 @@ impl MysqlStore {
         } = settled;
         let loads = local_infile && transactional == Some(true);
         let width = self
-            .width(&mut conn, loads)
+            .width(&mut conn, loads && is_kept)
             .await
             .map_err(|failure| failure.into_error("asking how the server numbers rows"))?;
         let lanes = settled.lanes.len().max(width);
-        let positions = self
-            .begin_lanes(&mut conn, journal, settled, lanes)
-            .await
-            .map_err(|failure| failure.into_error("storing the journal's position"))?;
-        let others = self.others(width.min(lanes)).await;
+        let positions = if is_kept {
+            let begun = self.begin_lanes(&mut conn, journal, settled, lanes).await;
+            let begun =
+                begun.map_err(|failure| failure.into_error("storing the journal's position"))?;
+            // Not before the database has what is known here alone.
+            self.exactly_once.store(true, Ordering::Relaxed);
+            begun
+        } else {
+            Vec::new()
+        };
+        let most = if positions.is_empty() {
+            lanes
+        } else {
+            positions.len()
+        };
+        let others = self.others(&mut conn, width.min(most)).await?;
         *self
             .milestones
             .lock()
@@ -111,13 +114,26 @@ impl MysqlStore {
         })
     }
 
+    /// The server's version, the largest packet in bytes, and whether it loads files of its clients.
+    async fn settings(&self, conn: &mut Conn) -> Result<(String, usize, bool)> {
+        let limit = self.door.answer_timeout();
+        let settings = "SELECT VERSION(), @@max_allowed_packet, @@local_infile";
+        let settings = rows(conn, settings, ());
+        let settings: Vec<(String, u64, bool)> = within(limit, settings)
+            .await
+            .map_err(|failure| failure.into_error(&self.door.connecting()))?;
+        let (version, max_packet, loads) = settings
+            .into_iter()
+            .next()
+            .ok_or_else(|| unavailable("the server does not tell its settings"))?;
+        Ok((version, self.door.max_packet_bytes(max_packet), loads))
+    }
+
     /// How many connections are to write.
     async fn width(&self, conn: &mut Conn, loads: bool) -> std::result::Result<usize, Failure> {
         let limit = self.door.answer_timeout();
-        let helps = self.connections > 1
-            && loads
-            && self.exactly_once()
-            && lanes::loads_beside_each_other(conn, limit).await?;
+        let helps =
+            self.connections > 1 && loads && lanes::loads_beside_each_other(conn, limit).await?;
         Ok(if helps { self.connections } else { 1 })
     }
 
@@ -131,7 +147,7 @@ impl MysqlStore {
         lanes: usize,
     ) -> std::result::Result<Vec<u64>, Failure> {
         let mut positions = settled.lanes;
-        let Some(position) = settled.position.filter(|_| self.exactly_once()) else {
+        let Some(position) = settled.position else {
             return Ok(positions);
         };
         let statement = if !settled.is_stored {
@@ -148,19 +164,31 @@ impl MysqlStore {
         Ok(positions)
     }
 
-    /// The connections beside the first; fewer where the server has no more.
-    async fn others(&self, width: usize) -> Vec<Conn> {
+    /// The connections beside the first; fewer where the server has no more. From then on none of
+    /// them waits long for a lock: one that another of them holds would not be let go, and the server
+    /// sees no deadlock in that.
+    async fn others(&self, first: &mut Conn, width: usize) -> Result<Vec<Conn>> {
         let mut others = Vec::new();
         while others.len() + 1 < width {
             match self.door.connect(self.gathering.delay).await {
                 Ok(conn) => others.push(conn),
                 Err(error) => {
-                    tracing::info!(%error, "it is written over fewer connections");
+                    if self.is_news("fewer") {
+                        tracing::info!(%error, "it is written over fewer connections");
+                    }
                     break;
                 }
             }
         }
-        others
+        if !others.is_empty() {
+            let limit = self.door.answer_timeout();
+            for conn in std::iter::once(first).chain(&mut others) {
+                run(conn, limit, lanes::PATIENCE)
+                    .await
+                    .map_err(|failure| failure.into_error("setting how long locks are awaited"))?;
+            }
+        }
+        Ok(others)
     }
 
     /// Whether the records' engine has transactions, and whether and where the position is kept.
@@ -189,7 +217,7 @@ impl MysqlStore {
                 let stored = lanes.iter().min().copied();
                 // What was stored while positions were not kept is known here alone, and lies
                 // behind the position that was kept before.
-                let before = self.exactly_once.swap(true, Ordering::Relaxed);
+                let before = self.exactly_once.load(Ordering::Relaxed);
                 // The position is gone and the records are there. With neither it is another
                 // database, which gets what the journal still has.
                 let lost = stored.is_none() && remembered.is_some() && !is_new;

@@ -23,6 +23,9 @@ use super::form::Out;
 
 const TABLE: &str = "gatelog_position";
 
+/// More lanes nobody has made.
+const MOST_LANES: usize = 64;
+
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS gatelog_position (
   journal CHAR(36) NOT NULL,
   lane INT NOT NULL,
@@ -76,7 +79,8 @@ pub(super) fn step(journal: &str, lanes: &[(usize, u64)], to: u64) -> String {
         .map(|(lane, from)| format!("lane = {lane} AND `position` = {from}"))
         .collect();
     format!(
-        "UPDATE {TABLE} SET `position` = {to} WHERE journal = {journal} AND ({})",
+        // A scan of a table of few rows would lock the lanes of others.
+        "UPDATE {TABLE} FORCE INDEX (PRIMARY) SET `position` = {to} WHERE journal = {journal} AND ({})",
         places.join(" OR ")
     )
 }
@@ -135,7 +139,8 @@ async fn prepare(conn: &mut Conn, journal: &str, limit: Duration) -> Result<Kept
     }
     run(conn, limit, b"START TRANSACTION").await?;
     let select = format!(
-        "SELECT lane, `position` FROM {} WHERE journal = ? ORDER BY lane FOR UPDATE",
+        "SELECT lane, `position` FROM {} FORCE INDEX (PRIMARY) WHERE journal = ? ORDER BY lane \
+         FOR UPDATE",
         quoted(TABLE)
     );
     let found: Vec<(i64, u64)> = within(limit, rows(conn, &select, (journal,))).await?;
@@ -146,7 +151,13 @@ async fn prepare(conn: &mut Conn, journal: &str, limit: Duration) -> Result<Kept
     let (Some((last, _)), Some(least)) = (found.last(), positions.iter().min()) else {
         return Ok(Kept::WithTheRows(Vec::new()));
     };
-    let lanes = usize::try_from(last + 1).unwrap_or(0);
+    let lanes = usize::try_from(last.saturating_add(1)).unwrap_or(0);
+    if !(1..=MOST_LANES).contains(&lanes) {
+        return Ok(Kept::Not(format!(
+            "{TABLE} has lane {last} of journal {journal}, and there are none but 0 to {}",
+            MOST_LANES - 1
+        )));
+    }
     if lanes == positions.len() {
         return Ok(Kept::WithTheRows(positions));
     }

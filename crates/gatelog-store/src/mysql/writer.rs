@@ -36,34 +36,8 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Stores the records, and moves the positions to `end`.
-    ///
-    /// # Errors
-    /// As [`Inserter::transaction`] and [`lanes::store`]. The writer is then not to be used again.
-    pub(super) async fn store(
-        &mut self,
-        records: &[AccessRecord<'_>],
-        end: u64,
-        letters: &dyn Letters,
-        exactly_once: bool,
-        limit: Duration,
-    ) -> Result<(), NotStored> {
-        let mut loads = !records.is_empty() && self.inserter.loader.is_due();
-        if loads && self.spreads(records) {
-            let loaded = self.store_over_all(records, end, limit).await?;
-            self.inserter.loader.learn(loaded);
-            if loaded == Loaded::All {
-                return Ok(());
-            }
-            // It would be refused over one connection, too.
-            loads = false;
-        }
-        self.store_over_one(records, end, letters, exactly_once, loads)
-            .await
-    }
-
     /// Whether a batch goes over several connections.
-    fn spreads(&self, records: &[AccessRecord<'_>]) -> bool {
+    pub(super) fn spreads(&self, records: &[AccessRecord<'_>]) -> bool {
         let position = self.positions.first();
         !self.others.is_empty()
             && records.len() >= lanes::LEAST_RECORDS
@@ -71,12 +45,16 @@ impl Writer {
             && self.positions.iter().all(|lane| Some(lane) == position)
     }
 
-    async fn store_over_all(
+    /// Loads the records over all connections; whether they are stored. If not, nothing is.
+    ///
+    /// # Errors
+    /// As [`lanes::store`]. The writer is then not to be used again.
+    pub(super) async fn store_over_all(
         &mut self,
         records: &[AccessRecord<'_>],
         end: u64,
         limit: Duration,
-    ) -> Result<Loaded, Failure> {
+    ) -> Result<bool, Failure> {
         let batch = Batch::new(&self.table, records, now());
         let positions = Move {
             journal: &self.journal,
@@ -96,13 +74,18 @@ impl Writer {
             truncated,
         );
         let loaded = loaded.await?;
+        self.inserter.loader.learn(loaded);
         if loaded == Loaded::All {
             self.positions.fill(end);
         }
-        Ok(loaded)
+        Ok(loaded == Loaded::All)
     }
 
-    async fn store_over_one(
+    /// Stores the records that lanes lack over the first connection, loaded if `loads`.
+    ///
+    /// # Errors
+    /// As [`Inserter::transaction`]. The writer is then not to be used again.
+    pub(super) async fn store_over_one(
         &mut self,
         records: &[AccessRecord<'_>],
         end: u64,

@@ -234,7 +234,7 @@ fn opening_waits_for_a_commit_that_is_still_on_its_way() {
         .block_on(old.query_drop(format!("START TRANSACTION; {position}")))
         .unwrap();
     let opening = std::thread::spawn(move || block_on(store.open(JOURNAL)));
-    running("in_doubt", "SELECT `position`");
+    running("in_doubt", "SELECT lane, `position`");
     assert!(!opening.is_finished());
     runtime.block_on(old.query_drop("COMMIT")).unwrap();
     assert_eq!(opening.join().unwrap().unwrap(), Some(500));

@@ -61,6 +61,15 @@ fn warnings(gatelog: &Gatelog) -> (u16, Vec<String>) {
     (status, warnings)
 }
 
+/// The one warning, once there is one.
+fn the_warning(gatelog: &Gatelog) -> String {
+    let told = wait::until("the warning", DEADLINE, || match warnings(gatelog) {
+        (200, told) if told.len() == 1 => Ok(told),
+        other => Err(other),
+    });
+    told.unwrap().remove(0)
+}
+
 #[test]
 fn old_rows_go_and_new_ones_stay() {
     let dir = TempDir::new().unwrap();
@@ -111,14 +120,10 @@ fn an_account_that_may_not_delete_is_told_and_records_go_on() {
         .variable("GATELOG_STORE__MYSQL__RETENTION", "30d")
         .start()
         .unwrap();
-    let told = wait::until("the warning", DEADLINE, || match warnings(&gatelog) {
-        (200, told) if told.len() == 1 => Ok(told),
-        other => Err(other),
-    });
-    let told = told.unwrap();
+    let told = the_warning(&gatelog);
     assert!(
-        told[0].starts_with("old rows are not deleted: mysql cannot be used")
-            && told[0].contains("DELETE command denied"),
+        told.starts_with("old rows are not deleted: mysql cannot be used")
+            && told.contains("DELETE command denied"),
         "{told:?}"
     );
     gatelog.wait_for_log("not all is well").unwrap();
@@ -157,14 +162,9 @@ fn a_clock_that_runs_ahead_is_told_and_nothing_is_deleted() {
         .variable("MYSQL_DSN", mariadb.dsn_of("ahead", "a", "retention_ahead"))
         .start()
         .unwrap();
-    let told = wait::until("the warning", DEADLINE, || match warnings(&gatelog) {
-        (200, told) if told.len() == 1 => Ok(told),
-        other => Err(other),
-    });
-    let told = told.unwrap();
+    let told = the_warning(&gatelog);
     assert!(
-        told[0].starts_with("old rows are not deleted: ")
-            && told[0].contains("s ahead of the server's"),
+        told.starts_with("old rows are not deleted: ") && told.contains("s ahead of the server's"),
         "{told:?}"
     );
     wait_for_count(mariadb, "retention_ahead", "1 = 1", 2500);

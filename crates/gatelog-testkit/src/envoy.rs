@@ -167,8 +167,14 @@ impl Envoy {
             ensure!(self.admin_text("/ready")?.contains("LIVE"), "not ready");
             let listeners: Value =
                 serde_json::from_str(&self.admin_text("/listeners?format=json")?)?;
-            let address = listeners
-                .pointer("/listener_statuses/0/local_address/socket_address")
+            let statuses = listeners
+                .get("listener_statuses")
+                .and_then(Value::as_array)
+                .context("no listeners")?;
+            let address = statuses
+                .iter()
+                .find(|status| status.get("name").is_some_and(|name| name == gateway::NAME))
+                .and_then(|status| status.pointer("/local_address/socket_address"))
                 .context("no listener")?;
             let text = |key| address.get(key).map(Value::to_string).unwrap_or_default();
             let host = text("address");

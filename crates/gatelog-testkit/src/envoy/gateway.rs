@@ -20,6 +20,9 @@ use serde_json::{Value, json};
 use super::{Files, patch};
 
 const TYPE: &str = "type.googleapis.com/";
+
+/// The name of the listener with the plugin.
+pub(super) const NAME: &str = "gateway";
 const MANAGER: &str =
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 
@@ -44,6 +47,11 @@ pub struct Gateway {
     plugin: Value,
     attach: Attach,
     patches: Vec<Value>,
+    clusters: Vec<Value>,
+    /// HTTP filters before the plugin's place, and between it and the router.
+    filters: [Vec<Value>; 2],
+    more_listeners: Vec<Value>,
+    tls: Option<Value>,
     listen_port: u16,
     pub(crate) workers: u32,
 }
@@ -67,6 +75,10 @@ impl Gateway {
             }),
             attach: Attach::HttpFilter,
             patches: Vec::new(),
+            clusters: Vec::new(),
+            filters: [Vec::new(), Vec::new()],
+            more_listeners: Vec::new(),
+            tls: None,
             listen_port: 0,
             workers: 1,
         }
@@ -99,6 +111,39 @@ impl Gateway {
         self
     }
 
+    /// More clusters, as Envoy's configuration has them.
+    pub fn clusters(mut self, more: impl IntoIterator<Item = Value>) -> Self {
+        self.clusters.extend(more);
+        self
+    }
+
+    /// More HTTP filters: some that see a request before the plugin does, some between it and the router.
+    pub fn filters(
+        mut self,
+        before: impl IntoIterator<Item = Value>,
+        after: impl IntoIterator<Item = Value>,
+    ) -> Self {
+        let [first, second] = &mut self.filters;
+        first.extend(before);
+        second.extend(after);
+        self
+    }
+
+    /// More listeners, without the plugin, as Envoy's configuration has them.
+    pub fn listeners_besides(mut self, more: impl IntoIterator<Item = Value>) -> Self {
+        self.more_listeners.extend(more);
+        self
+    }
+
+    /// Speaks TLS too, on the same port: this certificate and its key, both in PEM.
+    pub fn tls(mut self, certificate: &str, key: &str) -> Self {
+        self.tls = Some(json!({"common_tls_context": {"tls_certificates": [{
+            "certificate_chain": {"inline_string": certificate},
+            "private_key": {"inline_string": key},
+        }]}}));
+        self
+    }
+
     /// The port to listen on; one of the machine's choice by default.
     pub fn listen_port(mut self, port: u16) -> Self {
         self.listen_port = port;
@@ -113,6 +158,14 @@ impl Gateway {
 
     pub(crate) fn bootstrap(&self, files: &Files) -> Value {
         let collector = format!("outbound|{}||{}", self.collector, Self::COLLECTOR_SERVICE);
+        let mut clusters = vec![
+            cluster("outbound|80||web.demo.svc.cluster.local", self.web),
+            cluster("outbound|80||llm.demo.svc.cluster.local", self.llm),
+            cluster("outbound|80||mcp.demo.svc.cluster.local", self.mcp),
+            cluster("outbound|80||dead.demo.svc.cluster.local", 1),
+            cluster(&collector, self.collector),
+        ];
+        clusters.extend(self.clusters.iter().cloned());
         json!({
             "node": {"id": "gateway-1", "cluster": "gateway"},
             "admin": {"address": address(0)},
@@ -122,20 +175,15 @@ impl Gateway {
                 "path_config_source": {"path": files.listeners},
                 "resource_api_version": "V3",
             }},
-            "static_resources": {"clusters": [
-                cluster("outbound|80||web.demo.svc.cluster.local", self.web),
-                cluster("outbound|80||llm.demo.svc.cluster.local", self.llm),
-                cluster("outbound|80||mcp.demo.svc.cluster.local", self.mcp),
-                cluster("outbound|80||dead.demo.svc.cluster.local", 1),
-                cluster(&collector, self.collector),
-            ]},
+            "static_resources": {"clusters": clusters},
         })
     }
 
-    /// The one listener, as the discovery service would send it.
+    /// The listeners, as the discovery service would send them.
     pub(crate) fn listeners(&self, files: &Files) -> Value {
         let mut loggers = vec![file_logger(files)];
-        let mut filters = Vec::new();
+        let [before, after] = self.filters.clone();
+        let mut filters = before;
         let config = json!({"config": self.wasm(files)});
         match self.attach {
             Attach::HttpFilter => filters.push(extension(
@@ -150,6 +198,7 @@ impl Gateway {
             )),
             Attach::Nowhere => {}
         }
+        filters.extend(after);
         filters.push(extension(
             "envoy.filters.http.router",
             "envoy.extensions.filters.http.router.v3.Router",
@@ -179,12 +228,38 @@ impl Gateway {
             patch::merge(&mut manager, value);
         }
         let version = json!([self.plugin, self.patches]).to_string();
-        json!({"version_info": version, "resources": [{
+        let mut resources = vec![self.listener(&manager)];
+        resources.extend(self.more_listeners.iter().cloned());
+        json!({"version_info": version, "resources": resources})
+    }
+
+    fn listener(&self, manager: &Value) -> Value {
+        let mut chains = vec![json!({"filters": [manager]})];
+        let mut inspectors = Vec::new();
+        if let Some(tls) = &self.tls {
+            let socket = extension(
+                "envoy.transport_sockets.tls",
+                "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+                tls.clone(),
+            );
+            chains.push(json!({
+                "filter_chain_match": {"transport_protocol": "tls"},
+                "filters": [manager],
+                "transport_socket": socket,
+            }));
+            inspectors.push(extension(
+                "envoy.filters.listener.tls_inspector",
+                "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
+                json!({}),
+            ));
+        }
+        json!({
             "@type": format!("{TYPE}envoy.config.listener.v3.Listener"),
-            "name": "gateway",
+            "name": NAME,
             "address": address(self.listen_port),
-            "filter_chains": [{"filters": [manager]}],
-        }]})
+            "listener_filters": inspectors,
+            "filter_chains": chains,
+        })
     }
 
     fn wasm(&self, files: &Files) -> Value {

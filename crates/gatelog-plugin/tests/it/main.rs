@@ -10,4 +10,6 @@ mod configuration;
 #[cfg(test)]
 mod delivery;
 #[cfg(test)]
+mod kinds;
+#[cfg(test)]
 mod rig;

@@ -10,6 +10,7 @@ mod format;
 mod ingest;
 mod mysql;
 mod paced;
+mod plugin;
 mod process;
 mod quota;
 mod report;
@@ -31,17 +32,26 @@ pub(crate) enum Bench {
     Format,
     /// Records over HTTP into MariaDB, beside its own client's LOAD DATA of the same records.
     Mysql,
+    /// The plugin in Envoy, beside Envoy without a logger and with its own; needs a release build of
+    /// gatelog to be sent to.
+    Plugin,
 }
 
 /// Runs a measurement and prints its table.
 ///
 /// # Errors
 /// When a program cannot be built or started, or answers wrongly: a wrong number is none.
-pub(crate) fn run(workspace: &Workspace, bench: Bench, rounds: usize) -> anyhow::Result<()> {
+pub(crate) fn run(
+    workspace: &Workspace,
+    bench: Bench,
+    rounds: usize,
+    quick: bool,
+) -> anyhow::Result<()> {
     match bench {
         Bench::Ingest => ingest::run(workspace, rounds),
         Bench::Format => format::run(workspace, rounds),
         Bench::Mysql => mysql::run(workspace, rounds),
+        Bench::Plugin => plugin::run(workspace, rounds, quick),
     }
 }
 

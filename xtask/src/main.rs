@@ -73,6 +73,9 @@ enum Command {
         /// How often the candidates take turns.
         #[arg(long, default_value_t = 3)]
         rounds: usize,
+        /// `plugin` only: a second a round, nothing is built and no page written: to see that it works.
+        #[arg(long)]
+        quick: bool,
     },
     /// The demo itself, when everything is built and in the environment.
     #[command(hide = true)]
@@ -105,7 +108,11 @@ fn run(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Demo { once } => demo::run(&workspace, once).map(|never| match never {}),
-        Command::Bench { bench, rounds } => bench::run(&workspace, bench, rounds),
+        Command::Bench {
+            bench,
+            rounds,
+            quick,
+        } => bench::run(&workspace, bench, rounds, quick),
         Command::DemoPlay { gatelog, once } => demo::play(&gatelog, once),
     }
 }

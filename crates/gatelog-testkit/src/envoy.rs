@@ -223,6 +223,11 @@ impl Envoy {
         self.gateway
     }
 
+    /// The process, to be measured.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The URL of a path on the gateway.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.gateway)

@@ -107,7 +107,7 @@ pub(super) fn journal_only(built: &Path, data: &Path) -> anyhow::Result<Gatelog>
 }
 
 /// Records that gatelog says it has acknowledged.
-fn accepted(gatelog: &Gatelog) -> anyhow::Result<u64> {
+pub(super) fn accepted(gatelog: &Gatelog) -> anyhow::Result<u64> {
     let (_, metrics) = gatelog.get("/metrics")?;
     let number = metrics
         .lines()

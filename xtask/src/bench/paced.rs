@@ -49,6 +49,19 @@ pub(super) fn load(port: u16, per_second: f64, seconds: u64) -> anyhow::Result<P
             )
         })
         .collect();
+    send(port, &requests, per_second, seconds)
+}
+
+/// Sends these requests in turn, which have to be answered with 200 and a length.
+///
+/// # Errors
+/// As [`load`].
+pub(super) fn send(
+    port: u16,
+    requests: &[String],
+    per_second: f64,
+    seconds: u64,
+) -> anyhow::Result<Paced> {
     let mut requests = requests.iter().map(String::as_bytes).cycle();
     let every = Duration::from_secs_f64(f64::from(CONNECTIONS) / per_second);
     let begin = Instant::now() + Duration::from_millis(200);

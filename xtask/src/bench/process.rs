@@ -25,10 +25,22 @@ pub(super) fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
 /// # Errors
 /// When it is gone.
 pub(super) fn peak_rss_mib(pid: u32) -> anyhow::Result<f64> {
+    memory_mib(pid, "VmHWM:")
+}
+
+/// Its resident memory now, in MiB.
+///
+/// # Errors
+/// When it is gone.
+pub(super) fn rss_mib(pid: u32) -> anyhow::Result<f64> {
+    memory_mib(pid, "VmRSS:")
+}
+
+fn memory_mib(pid: u32, key: &str) -> anyhow::Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let peak_kib: f64 = peak
+    let found = status.lines().find_map(|line| line.strip_prefix(key));
+    let kib: f64 = found
         .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
         .unwrap_or_default();
-    Ok(peak_kib / 1024.0)
+    Ok(kib / 1024.0)
 }

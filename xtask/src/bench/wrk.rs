@@ -69,19 +69,34 @@ pub(super) fn script(dir: &Path, records: u64) -> anyhow::Result<PathBuf> {
 pub(super) fn load(port: u16, script: &Path) -> anyhow::Result<Load> {
     let url = format!("http://127.0.0.1:{port}/");
     let seconds = format!("-d{SECONDS}s");
-    let text = program::output(
-        Command::new("wrk")
-            .args(["-t1", "-c64", &seconds, "--latency", "-s"])
-            .arg(script)
-            .arg(url),
-    )
-    .context("wrk is needed: apt-get install wrk")?;
+    run(Command::new("wrk")
+        .args(["-t1", "-c64", &seconds, "--latency", "-s"])
+        .arg(script)
+        .arg(url))
+}
+
+fn run(wrk: &mut Command) -> anyhow::Result<Load> {
+    let text = program::output(wrk).context("wrk is needed: apt-get install wrk")?;
     ensure!(!text.contains("Non-2xx"), "answers other than 2xx:\n{text}");
     ensure!(
         !text.contains("Socket errors"),
         "connections failed:\n{text}"
     );
     read(&text).with_context(|| format!("wrk printed something else:\n{text}"))
+}
+
+/// Gets a URL over 16 connections for some seconds, or does with it what a script says.
+///
+/// # Errors
+/// As [`load`].
+pub(super) fn get(url: &str, seconds: u64, script: Option<&Path>) -> anyhow::Result<Load> {
+    let seconds = format!("-d{seconds}s");
+    let mut wrk = Command::new("wrk");
+    wrk.args(["-t1", "-c16", &seconds, "--latency"]);
+    if let Some(script) = script {
+        wrk.arg("-s").arg(script);
+    }
+    run(wrk.arg(url))
 }
 
 /// Loads for a second, whatever the answers are.

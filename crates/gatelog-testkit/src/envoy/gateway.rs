@@ -52,6 +52,7 @@ pub struct Gateway {
     filters: [Vec<Value>; 2],
     more_listeners: Vec<Value>,
     tls: Option<Value>,
+    own_log: bool,
     listen_port: u16,
     pub(crate) workers: u32,
 }
@@ -79,6 +80,7 @@ impl Gateway {
             filters: [Vec::new(), Vec::new()],
             more_listeners: Vec::new(),
             tls: None,
+            own_log: true,
             listen_port: 0,
             workers: 1,
         }
@@ -144,6 +146,12 @@ impl Gateway {
         self
     }
 
+    /// Without Envoy's own access logger, to measure what loggers cost.
+    pub fn without_own_log(mut self) -> Self {
+        self.own_log = false;
+        self
+    }
+
     /// The port to listen on; one of the machine's choice by default.
     pub fn listen_port(mut self, port: u16) -> Self {
         self.listen_port = port;
@@ -181,7 +189,10 @@ impl Gateway {
 
     /// The listeners, as the discovery service would send them.
     pub(crate) fn listeners(&self, files: &Files) -> Value {
-        let mut loggers = vec![file_logger(files)];
+        let mut loggers = Vec::new();
+        if self.own_log {
+            loggers.push(file_logger(files));
+        }
         let [before, after] = self.filters.clone();
         let mut filters = before;
         let config = json!({"config": self.wasm(files)});

@@ -129,7 +129,7 @@ impl Test {
                 compare(*operator, facts.duration_ms(), threshold.number())
             }
             Self::NotHealthCheck => !facts.is_health_check(),
-            Self::Traceable => facts.is_traced(),
+            Self::Traceable => facts.is_trace_forced(),
             Self::Header(test) => test.is_match(facts),
             Self::Flags(bits) => facts.response_flags().bits & bits != 0,
             Self::AnyFlag => !facts.response_flags().is_empty(),

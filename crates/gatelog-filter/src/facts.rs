@@ -28,8 +28,8 @@ pub trait Facts {
     /// Whether a health check filter marked the request.
     fn is_health_check(&self) -> bool;
 
-    /// Whether the request's trace was forced or sampled.
-    fn is_traced(&self) -> bool;
+    /// Whether the service forced the request's trace. One that chance or the client chose is not meant.
+    fn is_trace_forced(&self) -> bool;
 
     /// When the line was written.
     fn log_type(&self) -> LogType;

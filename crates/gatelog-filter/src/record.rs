@@ -13,8 +13,8 @@ use crate::{Facts, FlagSet, LogType};
 /// Where Envoy's id of a request says why it is traced.
 const TRACE_REASON_AT: usize = 14;
 
-/// Sampled, forced by the service, forced by the client.
-const TRACED: [u8; 3] = [b'9', b'a', b'b'];
+/// Forced by the service. Chance has `9` and the client `b`, which Envoy's traceable filter passes over.
+const TRACE_FORCED: u8 = b'a';
 
 impl Facts for AccessRecord<'_> {
     fn response_code(&self) -> u64 {
@@ -59,12 +59,10 @@ impl Facts for AccessRecord<'_> {
         details.is_some_and(|details| details.starts_with("health_check_"))
     }
 
-    fn is_traced(&self) -> bool {
+    fn is_trace_forced(&self) -> bool {
         let id = self.request_id.as_deref().unwrap_or_default().as_bytes();
-        let is_uuid = id.len() == 36;
-        is_uuid && id.get(TRACE_REASON_AT).is_some_and(|c| TRACED.contains(c)) && {
-            !self.is_health_check()
-        }
+        let is_forced = id.len() == 36 && id.get(TRACE_REASON_AT) == Some(&TRACE_FORCED);
+        is_forced && !self.is_health_check()
     }
 
     fn log_type(&self) -> LogType {
@@ -102,5 +100,32 @@ pub(crate) fn column<'r>(record: &'r AccessRecord<'_>, name: &str) -> Option<&'r
         "x-request-id" => record.request_id.as_deref(),
         "x-b3-traceid" => record.trace_id.as_deref(),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As Envoy 1.40 logs with a `traceable_filter` and with `random_sampling` and `client_sampling` of
+    /// 100 %: requests that chance or the client had traced were not logged.
+    #[test]
+    fn only_a_trace_that_the_service_forced_is_traceable() {
+        let is_forced = |id: &str, details: Option<&str>| {
+            let record = AccessRecord {
+                request_id: Some(id.into()),
+                response_code_details: details.map(Cow::Borrowed),
+                ..AccessRecord::default()
+            };
+            record.is_trace_forced()
+        };
+        let id = |reason: char| format!("0b1c2d3e-0000-{reason}000-8000-000000000abc");
+        assert!(is_forced(&id('a'), None));
+        assert!(!is_forced(&id('a'), Some("health_check_ok")));
+        for reason in ['4', '9', 'b', 'A'] {
+            assert!(!is_forced(&id(reason), None), "{reason}");
+        }
+        assert!(!is_forced(id('a').trim_end_matches('c'), None));
+        assert!(!is_forced("", None));
     }
 }

@@ -91,8 +91,8 @@ impl Facts for Input<'_> {
         self.flag("health_check")
     }
 
-    fn is_traced(&self) -> bool {
-        self.flag("trace_forced") || self.flag("traced") || self.flag("trace_sampled")
+    fn is_trace_forced(&self) -> bool {
+        self.flag("trace_forced")
     }
 
     fn log_type(&self) -> LogType {

@@ -11,22 +11,31 @@ pub(crate) struct Unit {
     pub(crate) level: usize,
 }
 
+/// What a backslash escapes, or how many that escape nothing stand behind each other.
+enum Escape {
+    Of(Unit),
+    Nothing { slashes: usize },
+}
+
 /// The character at this place; `None` behind the end.
 ///
 /// With `json`, one that JSON escapes (`\u0026`, `\"`, `\/`) counts as what it means, however often it
-/// is escaped.
+/// is escaped. Backslashes that escape none of these are one unit: each is looked at once.
 pub(crate) fn unit(bytes: &[u8], at: usize, json: bool) -> Option<Unit> {
     let byte = *bytes.get(at)?;
-    let found = match byte {
-        b'%' => percent(bytes, at),
-        b'\\' if json => escaped(bytes, at),
-        _ => None,
-    };
-    Some(found.unwrap_or(Unit {
+    let plain = |len| Unit {
         byte,
-        len: 1,
+        len,
         level: 0,
-    }))
+    };
+    Some(match byte {
+        b'%' => percent(bytes, at).unwrap_or(plain(1)),
+        b'\\' if json => match escaped(bytes, at) {
+            Escape::Of(unit) => unit,
+            Escape::Nothing { slashes } => plain(slashes),
+        },
+        _ => plain(1),
+    })
 }
 
 /// `%3D`, `%253D` and so on.
@@ -58,19 +67,22 @@ fn hex_byte(bytes: &[u8], at: usize) -> Option<u8> {
 }
 
 /// `\u0026`, `\"`, `\/`, also behind more than one backslash.
-fn escaped(bytes: &[u8], at: usize) -> Option<Unit> {
-    let rest = bytes.get(at..)?;
+fn escaped(bytes: &[u8], at: usize) -> Escape {
+    let rest = bytes.get(at..).unwrap_or_default();
     let slashes = rest.iter().take_while(|byte| **byte == b'\\').count();
-    let (byte, len) = match rest.get(slashes)? {
-        b'u' => {
-            let high = hex_byte(rest, slashes + 1)?;
-            let low = hex_byte(rest, slashes + 3)?;
-            ((high == 0).then_some(low)?, slashes + 5)
-        }
-        quote @ (b'"' | b'/') => (*quote, slashes + 1),
-        _ => return None,
+    let nothing = Escape::Nothing { slashes };
+    let (byte, len) = match rest.get(slashes) {
+        Some(b'u') => match (hex_byte(rest, slashes + 1), hex_byte(rest, slashes + 3)) {
+            (Some(0), Some(low)) => (low, slashes + 5),
+            _ => return nothing,
+        },
+        Some(quote @ (b'"' | b'/')) => (*quote, slashes + 1),
+        _ => return nothing,
     };
-    byte.is_ascii().then_some(Unit {
+    if !byte.is_ascii() {
+        return nothing;
+    }
+    Escape::Of(Unit {
         byte,
         len,
         level: 0,
@@ -82,7 +94,12 @@ pub(crate) fn decoded(bytes: &[u8], json: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(unit) = unit(bytes, at, json) {
-        out.push(unit.byte);
+        let written = bytes.get(at..at + unit.len).unwrap_or_default();
+        if written.iter().all(|byte| *byte == b'\\') {
+            out.extend_from_slice(written);
+        } else {
+            out.push(unit.byte);
+        }
         at += unit.len;
     }
     out
@@ -116,6 +133,8 @@ mod tests {
         assert_eq!(of(r"\n", true), ('\\', 1, 0));
         assert_eq!(of(r"\u2026", true), ('\\', 1, 0));
         assert_eq!(of(r"\u0026", false), ('\\', 1, 0));
+        assert_eq!(of(r"\\\x", true), ('\\', 3, 0));
+        assert_eq!(decoded(br"\\\x\\\/", true), br"\\\x/");
         assert_eq!(decoded(b"%2574oken", false), b"token");
     }
 }

@@ -54,6 +54,7 @@ fn walk(text: &str, rules: &Rules, form: Form) -> Option<String> {
         opener: None,
         slashes: 0,
         colon: false,
+        no_user: Reach::default(),
     };
     walk.run();
     walk.edits.finish()
@@ -74,6 +75,8 @@ fn may_hold(bytes: &[u8], rules: &Rules, form: Form) -> bool {
 /// As [`may_hold`], of a text with `=`, `%` or `@` from this place on.
 fn is_suspicious(bytes: &[u8], first: usize, rules: &Rules, form: Form) -> bool {
     let rest = bytes.get(first..).unwrap_or_default();
+    // The same for each `@`, of which there may be many.
+    let user = std::cell::OnceCell::new();
     let mut signs = memchr::memchr3_iter(b'=', b'%', b'@', rest);
     signs.any(|at| {
         let at = first + at;
@@ -88,7 +91,7 @@ fn is_suspicious(bytes: &[u8], first: usize, rules: &Rules, form: Form) -> bool 
                     || begin.is_some_and(|at| bytes.get(at) == Some(&b'\\'))
                     || rules.is_secret_parameter(name, false)
             }
-            Some(b'@') => may_hold_user(bytes, form),
+            Some(b'@') => *user.get_or_init(|| may_hold_user(bytes, form)),
             _ => unit(bytes, at, false).is_some_and(|unit| matches!(unit.byte, b'=' | b'@')),
         }
     })
@@ -121,6 +124,22 @@ struct Walk<'t, 'r> {
     /// Slashes directly before this place, and whether a colon or nothing stands before these.
     slashes: usize,
     colon: bool,
+    /// As far as this there is no `@` of a user with slashes in the password.
+    no_user: Reach,
+}
+
+/// How far a search went, which only what is encoded no more often than this could end.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reach {
+    end: usize,
+    level: usize,
+}
+
+impl Reach {
+    /// Whether one that begins here would go no further.
+    fn covers(self, begin: usize, level: usize) -> bool {
+        begin < self.end && level >= self.level
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -237,14 +256,15 @@ impl Walk<'_, '_> {
     /// Whether a name, `=` and a value stand here. `=` and nothing, or `==`, may be the end of a text in
     /// base 64.
     fn name_follows(&self, begin: usize, level: usize) -> bool {
-        let mut at = begin;
+        let (mut at, mut is_blank) = (begin, true);
         while let Some(unit) = self.unit(at) {
             if unit.byte == b'=' && unit.level <= level {
                 let next = self.unit(at + unit.len);
                 return at > begin && next.is_some_and(|next| !matches!(next.byte, b'=' | b'&'));
             }
+            is_blank &= self.bytes.get(at) == Some(&b' ');
             at += unit.len;
-            if unit.byte == b' ' && self.is_blank(begin, at) {
+            if is_blank {
                 continue;
             }
             if ends_name(unit.byte) {
@@ -252,12 +272,6 @@ impl Walk<'_, '_> {
             }
         }
         false
-    }
-
-    /// Whether there are only blanks between these places.
-    fn is_blank(&self, begin: usize, end: usize) -> bool {
-        let part = self.bytes.get(begin..end).unwrap_or_default();
-        part.iter().all(|byte| *byte == b' ')
     }
 
     /// Redacts what stands before `@` in the authority that begins here. Answers where to go on.
@@ -271,7 +285,7 @@ impl Walk<'_, '_> {
             && !host.starts_with('[')
             && !port.bytes().all(|byte| byte.is_ascii_digit());
         let at = if torn {
-            self.user_end(begin, level, true).0
+            self.torn_user_end(begin, level)
         } else {
             at
         };
@@ -296,14 +310,23 @@ impl Walk<'_, '_> {
     /// one of its characters.
     fn parameter_over(&self, begin: usize, end: usize) -> Option<usize> {
         let (mut at, mut name) = (begin, begin);
+        let mut last = Reach::default();
         while let Some(unit) = self.unit(at).filter(|_| at < end) {
             let behind = at + unit.len;
-            if unit.byte == b'=' {
-                let written = self.bytes.get(name..at).unwrap_or_default();
+            let written = self.bytes.get(name..at).unwrap_or_default();
+            // A value that begins within another one ends no later.
+            if unit.byte == b'='
+                && !last.covers(behind, unit.level)
+                && self.rules.is_secret_parameter(written, self.json)
+            {
                 let value_end = self.value_end(behind, unit.level);
-                if value_end > end && self.rules.is_secret_parameter(written, self.json) {
+                if value_end > end {
                     return Some(value_end);
                 }
+                last = Reach {
+                    end: value_end,
+                    level: unit.level,
+                };
             }
             if ends_name(unit.byte) {
                 name = behind;
@@ -311,6 +334,19 @@ impl Walk<'_, '_> {
             at = behind;
         }
         None
+    }
+
+    /// The `@` of a user with slashes in the password, with its length. Where there was none once, there
+    /// is none for an authority that begins later: each part of the text is searched once.
+    fn torn_user_end(&mut self, begin: usize, level: usize) -> Option<(usize, usize)> {
+        if self.no_user.covers(begin, level) {
+            return None;
+        }
+        let (at, end) = self.user_end(begin, level, true);
+        if at.is_none() {
+            self.no_user = Reach { end, level };
+        }
+        at
     }
 
     /// The last `@` before the authority ends, with its length, and where it ends.

@@ -7,6 +7,8 @@ mod configuration;
 #[cfg(test)]
 mod headers;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod leaks;
 #[cfg(test)]
 mod records;

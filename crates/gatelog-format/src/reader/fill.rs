@@ -32,6 +32,8 @@ pub(super) enum Fill {
     Integer(Field),
     Flags,
     Time(TimeFormat),
+    /// Nothing: it is another time, or not all of one. Where it ends is told by its form.
+    OtherTime(TimeFormat),
     AiLog,
     Grpc,
     RequestHeader(String),
@@ -68,7 +70,7 @@ impl Source {
     }
 
     pub(super) fn fills(&self) -> bool {
-        !matches!(self.fill, Fill::Nothing)
+        !matches!(self.fill, Fill::Nothing | Fill::OtherTime(_))
     }
 
     /// Whether the operator can have printed this; a word may always be something else.
@@ -80,6 +82,7 @@ impl Source {
             (Freedom::Number, Fill::Grpc) => grpc::parse(value).is_some(),
             (Freedom::Number, _) => value.parse::<i64>().is_ok(),
             (Freedom::Time, Fill::Time(format)) => moment(format, value).is_some(),
+            (Freedom::Time, Fill::OtherTime(format)) => format.read(value).is_some(),
             _ => true,
         }
     }
@@ -88,8 +91,16 @@ impl Source {
     pub(super) fn is_likely(&self, value: &str) -> bool {
         match self.freedom {
             Freedom::Word => !value.contains([' ', '\t']),
-            Freedom::Number | Freedom::Time => self.is_possible(value),
+            Freedom::Number => self.is_possible(value),
+            Freedom::Time => value == "-" || self.is_of_time_format(value),
             Freedom::Phrase | Freedom::Header | Freedom::UserAgent => true,
+        }
+    }
+
+    fn is_of_time_format(&self, value: &str) -> bool {
+        match &self.fill {
+            Fill::Time(format) | Fill::OtherTime(format) => format.read(value).is_some(),
+            _ => false,
         }
     }
 }
@@ -132,6 +143,7 @@ fn fill(action: &Action) -> (Fill, u8) {
             format,
             ..
         } if format.is_readable() => (Fill::Time(format.clone()), 2),
+        Action::Time { format, .. } => (Fill::OtherTime(format.clone()), 0),
         Action::Duration {
             from,
             to,
@@ -212,11 +224,9 @@ fn freedom(action: &Action, fill: &Fill) -> Freedom {
         (_, Fill::Integer(_) | Fill::Grpc) | (Action::Number(_) | Action::NumberOrZero(_), _) => {
             Freedom::Number
         }
-        (_, Fill::Time(_)) => Freedom::Time,
+        (_, Fill::Time(_) | Fill::OtherTime(_)) => Freedom::Time,
         (_, Fill::Text(Field::UserAgent)) => Freedom::UserAgent,
-        (_, Fill::Text(Field::XForwardedFor | Field::Consumer)) | (Action::Time { .. }, _) => {
-            Freedom::Phrase
-        }
+        (_, Fill::Text(Field::XForwardedFor | Field::Consumer)) => Freedom::Phrase,
         (Action::Header { .. }, Fill::Text(_)) => Freedom::Word,
         (
             Action::Header { .. }
@@ -283,7 +293,7 @@ impl<'a> Filling<'a> {
             return true;
         }
         let field = match &source.fill {
-            Fill::Nothing => return true,
+            Fill::Nothing | Fill::OtherTime(_) => return true,
             Fill::RequestHeader(name) => {
                 self.record.request_headers.push(name.clone(), value);
                 return true;

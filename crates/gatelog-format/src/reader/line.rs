@@ -28,6 +28,10 @@ struct Hole {
     backward: FinderRev<'static>,
 }
 
+/// No time is printed with more bytes than this. It may have the literal in itself that ends it, as a
+/// blank.
+const MAX_TIME_BYTES: usize = 256;
+
 /// Where a value begins and ends in the line.
 type Span = (usize, usize);
 
@@ -239,24 +243,35 @@ impl Hole {
     /// value stands, else at the first in front of a possible one.
     fn end_after(&self, line: &[u8], from: usize) -> Result<usize, ReadError> {
         let rest = line.get(from..).unwrap_or_default();
-        let mut possible = None;
+        let (mut first, mut possible) = (None, None);
         for end in self.forward.find_iter(rest) {
             let value = rest.get(..end).unwrap_or_default();
             if self.is_likely(value) {
                 return Ok(from + end);
             }
+            first = first.or(Some(value));
             if possible.is_none() && self.is_possible(value) {
                 possible = Some(from + end);
             }
-            // What is told apart by its form does not become likely by growing.
-            if self.source.freedom <= Freedom::Time {
-                return Err(self.refuses(value, from));
-            }
-            if possible.is_some() && self.source.freedom <= Freedom::Word {
+            if self.is_decided(value, possible.is_some()) {
                 break;
             }
         }
-        possible.ok_or_else(|| missing(&self.literal, from))
+        possible.ok_or_else(|| match first {
+            Some(value) => self.refuses(value, from),
+            None => missing(&self.literal, from),
+        })
+    }
+
+    /// Whether a longer value would be none either.
+    fn is_decided(&self, value: &[u8], has_possible: bool) -> bool {
+        match self.source.freedom {
+            // A number does not become one by growing.
+            Freedom::Number => true,
+            Freedom::Time => value.len() > MAX_TIME_BYTES,
+            Freedom::Word => has_possible,
+            Freedom::Phrase | Freedom::Header | Freedom::UserAgent => false,
+        }
     }
 
     /// Where the value ends whose literal ends at `end`.
@@ -279,24 +294,25 @@ impl Hole {
         before: &Hole,
     ) -> Result<usize, ReadError> {
         let text = line.get(from..end).unwrap_or_default();
-        let mut possible = None;
+        let (mut first, mut possible) = (None, None);
         for at in before.backward.rfind_iter(text) {
             let start = at + before.literal.len();
             let value = text.get(start..).unwrap_or_default();
             if self.is_likely(value) {
                 return Ok(from + start);
             }
+            first = first.or(Some((value, start)));
             if possible.is_none() && self.is_possible(value) {
                 possible = Some(from + start);
             }
-            if self.source.freedom <= Freedom::Time {
-                return Err(self.refuses(value, from + start));
-            }
-            if possible.is_some() && self.source.freedom <= Freedom::Word {
+            if self.is_decided(value, possible.is_some()) {
                 break;
             }
         }
-        possible.ok_or_else(|| missing(&before.literal, end))
+        possible.ok_or_else(|| match first {
+            Some((value, start)) => self.refuses(value, from + start),
+            None => missing(&before.literal, end),
+        })
     }
 }
 

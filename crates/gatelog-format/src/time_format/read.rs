@@ -7,7 +7,7 @@ use crate::moment::days_before;
 
 /// What has been read so far.
 struct Found {
-    year: i64,
+    year: Option<i64>,
     month: i64,
     day: i64,
     hour: i64,
@@ -29,13 +29,14 @@ impl TimeFormat {
         };
         let month = has(Part::Month) || self.pieces.iter().any(|p| matches!(p, Piece::Month(_)));
         let epoch = self.pieces.contains(&Piece::Epoch);
-        epoch || (has(Part::Year) && month && has(Part::Day))
+        let year = has(Part::Year) || has(Part::YearOfCentury);
+        epoch || (year && month && has(Part::Day))
     }
 
     /// The moment that the whole text stands for; `None` where it is not of this format.
     pub(crate) fn read(&self, text: &str) -> Option<Timestamp> {
         let mut found = Found {
-            year: 1970,
+            year: None,
             month: 1,
             day: 1,
             hour: 0,
@@ -83,7 +84,7 @@ impl Found {
         if !in_range {
             return None;
         }
-        let days = days_before(self.year, self.month, self.day);
+        let days = days_before(self.year.unwrap_or(1970), self.month, self.day);
         let seconds = days * 86_400 + hour * 3600 + self.minute * 60 + self.second;
         Some(seconds - self.offset_seconds)
     }
@@ -93,18 +94,20 @@ impl Found {
         match piece {
             Piece::Literal(literal) => text.strip_prefix(literal.as_str()),
             Piece::Number { part, width, pad } => {
-                let width = if *part == Part::Year { 4 } else { *width };
-                let text = match pad {
-                    Pad::Zero => text,
-                    Pad::Blank | Pad::None => text.trim_start_matches(' '),
+                let is_year = matches!(part, Part::Year | Part::IsoYear);
+                let width = if is_year { 4 } else { *width };
+                let blanks = match pad {
+                    Pad::Zero | Pad::None => 0,
+                    Pad::Blank => text.bytes().take_while(|byte| *byte == b' ').count(),
                 };
+                let width = width.saturating_sub(blanks).max(1);
+                let text = text.get(blanks..)?;
                 let run = text.bytes().take_while(u8::is_ascii_digit).count();
                 let digits = run.min(width);
-                let exact = *pad == Pad::Zero && digits < width;
-                let (digits, rest) = text.split_at_checked(digits)?;
-                if exact {
+                if *pad != Pad::None && digits < width {
                     return None;
                 }
+                let (digits, rest) = text.split_at_checked(digits)?;
                 self.set(*part, digits.parse().ok()?);
                 Some(rest)
             }
@@ -158,7 +161,12 @@ impl Found {
 
     fn set(&mut self, part: Part, number: i64) {
         match part {
-            Part::Year => self.year = number,
+            Part::Year => self.year = Some(number),
+            // As strptime(3) has it. The whole year counts where it is there too.
+            Part::YearOfCentury => {
+                let century = if number < 69 { 2000 } else { 1900 };
+                self.year = self.year.or(Some(century + number));
+            }
             Part::Month => self.month = number,
             Part::Day => self.day = number,
             Part::Hour | Part::Hour12 => self.hour = number,
@@ -233,6 +241,21 @@ mod tests {
         "%Y%m%d%H%M%S%6f",
         "%c %6f",
     ];
+
+    #[test]
+    fn a_year_of_two_digits_is_of_this_century_or_the_last() {
+        for (format, text, expected) in [
+            ("%D %T", "11/21/26 07:57:56", "2026-11-21 07:57:56"),
+            ("%y-%m-%d %T", "68-11-21 07:57:56", "2068-11-21 07:57:56"),
+            ("%y-%m-%d %T", "70-11-21 07:57:56", "1970-11-21 07:57:56"),
+            ("%y %F %T", "26 2126-11-21 07:57:56", "2126-11-21 07:57:56"),
+            ("%F %T %y", "2126-11-21 07:57:56 26", "2126-11-21 07:57:56"),
+        ] {
+            let time = TimeFormat::new(format, false);
+            assert!(time.is_readable());
+            assert_eq!(time.read(text), Timestamp::parse(expected), "{text}");
+        }
+    }
 
     proptest! {
         #[test]

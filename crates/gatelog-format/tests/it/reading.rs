@@ -105,6 +105,66 @@ fn ai_log_that_is_no_object_is_left_out_and_told() {
 }
 
 #[test]
+fn a_time_may_have_in_itself_what_ends_it() {
+    let start = Timestamp::parse("2026-11-01T07:57:56.721Z").unwrap();
+    let record = AccessRecord {
+        start_time: Some(start),
+        method: Some("GET".into()),
+        user_agent: Some("a 2026-11-01 b".into()),
+        ..AccessRecord::default()
+    };
+    for (time, carried) in [
+        ("%Y-%m-%d %H:%M:%S.%3f", "2026-11-01T07:57:56.721Z"),
+        ("%d/%b/%Y:%H:%M:%S %z", "2026-11-01T07:57:56Z"),
+        ("%e %b %Y %I:%M:%S %p", "2026-11-01T07:57:56Z"),
+        ("%D %T", "2026-11-01T07:57:56Z"),
+        ("%s %3f", "2026-11-01T07:57:56.721Z"),
+    ] {
+        for format in [
+            format!("%START_TIME({time})% %REQ(:METHOD)% %REQ(USER-AGENT)%"),
+            format!("%REQ(:METHOD)% %REQ(USER-AGENT)% %START_TIME({time})%"),
+        ] {
+            let template = Template::text(&format).unwrap();
+            let mut line = Vec::new();
+            template.render(&record, &mut line);
+            let line = String::from_utf8(line).unwrap();
+            let (back, _) = read(&template, &line);
+            assert_eq!(back.start_time, Timestamp::parse(carried), "{line}");
+            assert_eq!(back.method, record.method, "{line}");
+            assert_eq!(back.user_agent, record.user_agent, "{line}");
+        }
+    }
+}
+
+#[test]
+fn where_a_time_ends_is_told_by_its_form_also_if_it_fills_nothing() {
+    for time in ["START_TIME(%a %H:%M)", "EMIT_TIME(%F %T)"] {
+        let format = format!("%{time}% %REQ(:METHOD)% \"%REQ(USER-AGENT)%\"");
+        let template = Template::text(&format).unwrap();
+        for (shown, method) in [("Sun 07:57", "GET"), ("2026-11-01 07:57:56", "PUT")] {
+            let line = format!("{shown} {method} \"agent\"");
+            match template.reader().unwrap().read(line.as_bytes()) {
+                Ok((record, _)) => assert_eq!(record.method.as_deref(), Some(method)),
+                Err(error) => assert_eq!(error.position(), 0, "{error}"),
+            }
+        }
+    }
+    let template = Template::text("%START_TIME(%F %T)% %REQ(:METHOD)%").unwrap();
+    let (record, _) = read(&template, "- GET");
+    assert_eq!(record.start_time, None);
+    assert_eq!(record.method.as_deref(), Some("GET"));
+    let error = template
+        .reader()
+        .unwrap()
+        .read(b"yesterday GET")
+        .unwrap_err();
+    assert!(
+        matches!(error.problem(), ReadProblem::Value { found, .. } if found == "yesterday"),
+        "{error}"
+    );
+}
+
+#[test]
 fn bytes_that_are_no_text_are_replaced_and_told() {
     let template = Known::Envoy.template().unwrap();
     let line = b"[2026-11-21T07:57:56.721Z] \"GET /\xff HTTP/1.1\" 200 - 0 5 6 5 \"-\" \"a\xe9\" \"-\" \"-\" \"-\"\r\n";

@@ -107,7 +107,13 @@ fn promoted(rules: &Rules, slot: Slot<'_, '_>) -> bool {
 
 /// Whether the value of this header may begin with a host, and so with a user.
 pub(crate) fn holds_authority(name: &str) -> bool {
-    [":path", ":authority", "host"]
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(name))
+    const KNOWN: [&str; 6] = [
+        ":path",
+        ":authority",
+        "host",
+        "x-envoy-original-path",
+        "x-envoy-original-host",
+        "x-forwarded-host",
+    ];
+    KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name))
 }

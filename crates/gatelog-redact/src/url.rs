@@ -55,6 +55,7 @@ fn walk(text: &str, rules: &Rules, form: Form) -> Option<String> {
         slashes: 0,
         colon: false,
         no_user: Reach::default(),
+        last_parameter: memchr::memrchr(b'&', text.as_bytes()),
     };
     walk.run();
     walk.edits.finish()
@@ -70,6 +71,21 @@ fn may_hold(bytes: &[u8], rules: &Rules, form: Form) -> bool {
     let first = memchr::memchr3(b'=', b'%', b'@', bytes);
     first.is_some_and(|at| is_suspicious(bytes, at, rules, form))
         || (form == Form::Prose && has_escaped(bytes))
+        || may_end_in_user(bytes)
+}
+
+/// Whether the text may end within the user of a URL.
+fn may_end_in_user(bytes: &[u8]) -> bool {
+    let has = |part: &[u8]| memchr::memmem::find(bytes, part).is_some();
+    let has_url = (memchr::memchr(b':', bytes).is_some() && (has(b"//") || has(b"\\/")))
+        || has(b"%3A%2F%2F")
+        || has(b"%3a%2f%2f");
+    let ends = |byte: &u8| *byte != b'\\' && ends_url(*byte);
+    has_url && {
+        let begin = bytes.iter().rposition(ends).map_or(0, |at| at + 1);
+        let last = bytes.get(begin..).unwrap_or_default();
+        last.iter().any(|byte| matches!(byte, b'/' | b'%'))
+    }
 }
 
 /// As [`may_hold`], of a text with `=`, `%` or `@` from this place on.
@@ -126,6 +142,8 @@ struct Walk<'t, 'r> {
     colon: bool,
     /// As far as this there is no `@` of a user with slashes in the password.
     no_user: Reach,
+    /// The last `&`.
+    last_parameter: Option<usize>,
 }
 
 /// How far a search went, which only what is encoded no more often than this could end.
@@ -277,19 +295,22 @@ impl Walk<'_, '_> {
     /// Redacts what stands before `@` in the authority that begins here. Answers where to go on.
     fn authority(&mut self, begin: usize, level: usize) -> usize {
         let (at, end) = self.user_end(begin, level, false);
-        let host = self.text.get(begin..end).unwrap_or_default();
-        let port = host.rsplit(':').next().unwrap_or_default();
-        // A password with a slash in it: no port is written so.
-        let torn = at.is_none()
-            && host.contains(':')
-            && !host.starts_with('[')
-            && !port.bytes().all(|byte| byte.is_ascii_digit());
+        let torn = at.is_none() && self.is_no_host(begin..end);
         let at = if torn {
             self.torn_user_end(begin, level)
         } else {
             at
         };
         let Some((at, length)) = at else {
+            // No port is written so: it may be a password, the rest of which a limit has cut off.
+            let is_last = begin > 0 && self.last_parameter.is_none_or(|at| at < begin);
+            // Half an escape may be left of what was cut.
+            let behind = self.bytes.get(self.no_user.end..).unwrap_or_default();
+            if torn && is_last && behind.iter().all(|byte| *byte == b'\\') {
+                let by = self.rules.how.of(b"half a user").map_or("", |_| MASK);
+                self.edits.replace(begin..self.bytes.len(), by);
+                return self.bytes.len();
+            }
             return begin;
         };
         if let Some(end) = self.parameter_over(begin, at) {
@@ -334,6 +355,20 @@ impl Walk<'_, '_> {
             at = behind;
         }
         None
+    }
+
+    /// Whether what stands behind a colon here is no port: then it is a password, as far as a slash in
+    /// it or the end of the text.
+    fn is_no_host(&self, authority: Range<usize>) -> bool {
+        let authority = self.bytes.get(authority).unwrap_or_default();
+        if !authority.iter().any(|byte| matches!(byte, b':' | b'%')) {
+            return false;
+        }
+        let authority = decoded(authority, self.json);
+        let mut parts = authority.splitn(2, |byte| *byte == b':');
+        let is_address = parts.next().is_some_and(|host| host.starts_with(b"["));
+        let port = parts.next().unwrap_or_default();
+        !is_address && !port.iter().all(u8::is_ascii_digit)
     }
 
     /// The `@` of a user with slashes in the password, with its length. Where there was none once, there

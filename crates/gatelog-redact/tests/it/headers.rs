@@ -56,3 +56,21 @@ fn a_dropped_header_is_left_out() {
     assert_eq!(rules.header("cookie", "S"), None);
     assert_eq!(rules.header("accept", "a").as_deref(), Some("a"));
 }
+
+#[test]
+fn headers_that_hold_a_host_may_hold_a_user() {
+    let rules = Rules::default();
+    for name in [
+        "Host",
+        ":authority",
+        "X-Envoy-Original-Host",
+        "x-forwarded-host",
+        "x-envoy-original-path",
+    ] {
+        assert_eq!(
+            rules.header(name, "u:S@h:80").unwrap(),
+            "***@h:80",
+            "{name}"
+        );
+    }
+}

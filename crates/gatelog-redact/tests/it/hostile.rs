@@ -22,6 +22,7 @@ fn a_url_is_walked_over_once() {
         much("/@"),
         much("%40"),
         format!("/a?token=S&{}", much("a://b:c/")),
+        format!("/a?token=S&{}&", much("a://b:c/")),
         format!("/a?token=S&{}", much("a:%2F%2Fb:c/")),
         format!("//{}@h/", much("a=")),
         format!("//{}&@h/", much("token=")),

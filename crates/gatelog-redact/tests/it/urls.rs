@@ -94,6 +94,33 @@ fn users_in_urls_are_masked() {
 }
 
 #[test]
+fn of_a_user_that_a_limit_has_cut_no_half_is_left() {
+    let rules = Rules::default();
+    for body in [
+        r#"{"url":"https://user:SSS/SSS@host/a"}"#,
+        r#"{"url":"https:\/\/user:SSS\/SSS@host\/a"}"#,
+        "b=1&a=https%3A%2F%2Fuser%3ASSS%40host%2Fa",
+        "see https://user:SSS@host",
+    ] {
+        for end in 0..body.len() {
+            let redacted = rules.body(crate::cut(body, end));
+            assert!(!redacted.contains('S'), "{redacted}");
+        }
+    }
+    for whole in [
+        "https://h:80",
+        "see https://[::1]:80/a",
+        "h:abc",
+        "https://h:abc/ x",
+        "// a:b, and c",
+        "a=app://track:abc&b=c",
+        r#"{"a":"https://h:abc"}"#,
+    ] {
+        assert_eq!(rules.body(whole), whole);
+    }
+}
+
+#[test]
 fn dropped_parameters_go_with_their_names() {
     let rules = rules(json!({"how": "drop"}));
     for (url, redacted) in [

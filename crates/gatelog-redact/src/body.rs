@@ -1,7 +1,8 @@
 //! Secrets in bodies, whatever these are.
 //!
 //! **Shape.** JSON and NDJSON by the paths ([`json`](crate::json)); server-sent events line by line,
-//! what stands behind `data:` as JSON. In any other text nobody knows what a path means: from the first
+//! what stands behind `data:` as JSON; where an event has several such lines, the last keys of the paths
+//! count in all of them wherever they stand. In any other text nobody knows what a path means: from the first
 //! place on where one of the paths' last keys stands, the text is masked (a line of server-sent
 //! events: the line). Then, in all of them, URLs and forms.
 //!
@@ -59,20 +60,27 @@ fn is_json(begin: &str) -> bool {
     begin.starts_with(['{', '[', '"'])
 }
 
-/// Whether it may be `application/x-www-form-urlencoded`, which has no blanks and no quotes.
+/// Whether it may be `application/x-www-form-urlencoded`. It should have no blanks, but begins with a
+/// parameter also where nobody has encoded them (`curl -d`).
 fn is_form(text: &str) -> bool {
     let text = text.trim_ascii();
-    !is_json(text) && !text.contains(|char: char| char.is_ascii_whitespace())
+    let name = text.bytes().position(url::ends_name);
+    let begins_with_parameter =
+        name.is_some_and(|at| at > 0 && text.as_bytes().get(at) == Some(&b'='));
+    !is_json(text)
+        && (begins_with_parameter || !text.contains(|char: char| char.is_ascii_whitespace()))
 }
 
 fn events(body: &str, rules: &Rules) -> Option<String> {
     let mut edits = Edits::of(body);
     let mut begin = 0;
+    let is_torn = has_data_of_several_lines(body);
     for line in body.split_inclusive(['\n', '\r']) {
         let text = line.trim_end_matches(['\n', '\r']);
         let data = text.strip_prefix("data:").unwrap_or(text);
         let found = match data.trim_ascii() {
             DONE => None,
+            data if is_json(data) && is_torn => json::redact_part(data, rules),
             data if is_json(data) => json::redact(data, rules),
             data => other(data, rules),
         };
@@ -83,6 +91,19 @@ fn events(body: &str, rules: &Rules) -> Option<String> {
         begin += line.len();
     }
     edits.finish()
+}
+
+/// Whether an event has several lines of data: then a line need not be a whole document.
+fn has_data_of_several_lines(body: &str) -> bool {
+    let mut was_data = false;
+    for line in body.lines() {
+        let is_data = line.starts_with("data:");
+        if is_data && was_data && line.trim_start_matches("data:").trim_ascii() != DONE {
+            return true;
+        }
+        was_data = is_data || (was_data && !line.trim_ascii().is_empty());
+    }
+    false
 }
 
 /// A text that is no JSON.

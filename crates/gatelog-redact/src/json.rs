@@ -33,12 +33,23 @@ pub(crate) fn redact(text: &str, rules: &Rules) -> Option<String> {
     if matches!(stop, Err(Stop::End)) && walk.levels.is_empty() {
         return walk.edits.finish();
     }
+    anywhere(text, rules, matches!(stop, Err(Stop::Broken)))
+}
+
+/// As [`redact`], of a text that is not a document by itself: the last keys of the paths count wherever
+/// they stand.
+pub(crate) fn redact_part(text: &str, rules: &Rules) -> Option<String> {
+    let stop = Walk::of(text, rules).documents();
+    anywhere(text, rules, matches!(stop, Err(Stop::Broken)))
+}
+
+fn anywhere(text: &str, rules: &Rules, broken: bool) -> Option<String> {
     if rules.nameless {
         return Some(MASK.to_owned());
     }
-    walk = Walk::of(text, rules);
+    let mut walk = Walk::of(text, rules);
     walk.anywhere = true;
-    walk.broken = matches!(stop, Err(Stop::Broken));
+    walk.broken = broken;
     if let Err(Stop::Broken) = walk.documents() {
         walk.edits.replace(walk.at..text.len(), MASK);
     }

@@ -28,7 +28,7 @@ pub(crate) enum Form {
         authority: bool,
     },
     /// A text in which URLs may stand: they end at blanks and quotes, and parameters stand behind `?`,
-    /// `&`, `;` or `#`. It may be JSON.
+    /// `&`, `;`, `#` or a quote. It may be JSON.
     Prose,
 }
 
@@ -219,9 +219,9 @@ impl Walk<'_, '_> {
     /// Whether the name before this place is a secret's.
     fn is_secret(&self, end: usize) -> bool {
         let stands_well = self.form != Form::Prose
-            || self
-                .opener
-                .is_none_or(|opener| matches!(opener.byte, b'?' | b'&' | b';' | b'#'));
+            || self.opener.is_none_or(|opener| {
+                matches!(opener.byte, b'?' | b'&' | b';' | b'#' | b'"' | b'\'')
+            });
         let name = self.bytes.get(self.name..end).unwrap_or_default();
         stands_well && self.rules.is_secret_parameter(name, self.json)
     }

@@ -179,3 +179,33 @@ fn urls_and_forms_in_bodies_are_redacted_without_paths_too() {
         assert_eq!(rules.body(body), redacted);
     }
 }
+
+#[test]
+fn a_value_of_a_form_goes_to_its_end_with_its_blanks() {
+    let rules = Rules::default();
+    for (body, redacted) in [
+        // As `curl -d` sends it, which encodes nothing.
+        ("user=x&password=S S, S&y=1", "user=x&password=***&y=1"),
+        ("password=S S\"S", "password=***"),
+        ("user=x\r\npassword=S\r\n", "user=x\r\npassword=***"),
+        (
+            r#"{"body":"token=S&x=1","quoted":"\"token=S\" 'key=S'"}"#,
+            r#"{"body":"token=***&x=1","quoted":"\"token=***\" 'key=***"}"#,
+        ),
+    ] {
+        assert_eq!(rules.body(body), redacted);
+        assert_eq!(rules.body(redacted), redacted, "once more");
+    }
+}
+
+#[test]
+fn an_event_may_have_a_document_over_several_lines() {
+    let rules = user();
+    let body = "data: {\"user\":\ndata: {\"email\":\"S\"}\ndata: }\n\ndata: {\"a\":1}\n\n";
+    let redacted = rules.body(body);
+    assert!(!redacted.contains('S'), "{redacted}");
+    assert!(redacted.ends_with("data: {\"a\":1}\n\n"), "{redacted}");
+    // Each line by itself is another event.
+    let events = "data: {\"email\":\"e\"}\n\ndata: {\"email\":\"e\"}\n\ndata: [DONE]\n\n";
+    assert_eq!(rules.body(events), events);
+}

@@ -14,8 +14,8 @@
 //! **Source.** `source/common/common/utility.cc` of Envoy 1.40, `absl/time/format.h`, strftime(3).
 
 mod read;
+mod write;
 
-use crate::digits::{push_number, push_padded, push_unsigned};
 use crate::moment::{Civil, Moment};
 
 /// A compiled time format.
@@ -46,10 +46,16 @@ enum Piece {
     WholeFraction {
         dot: bool,
     },
-    /// With so many colons: `+0800`, `+08:00`, `+08:00:00`.
+    /// With so many colons: `+0800`, `+08:00`, `+08:00:00`; with three as short as it can be.
     Offset(u8),
     /// `UTC`, or the offset.
-    Zone,
+    Zone(Case),
+    /// Others, with zeros or blanks before them where they are shorter than this.
+    Aligned {
+        pieces: Vec<Piece>,
+        width: usize,
+        zeros: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,22 +123,11 @@ const MONTHS: [&str; 12] = [
     "December",
 ];
 
-/// Divides nanoseconds so that the first so many digits remain.
-const DIVISORS: [u32; 10] = [
-    1_000_000_000,
-    100_000_000,
-    10_000_000,
-    1_000_000,
-    100_000,
-    10_000,
-    1_000,
-    100,
-    10,
-    1,
-];
-
 /// absl prints no more digits of a fraction.
-const MAX_FRACTION_DIGITS: usize = 15;
+const MAX_FRACTION_DIGITS: usize = 1024;
+
+/// What no width goes beyond.
+const MAX_WIDTH: usize = 64;
 
 /// Whether the format asks for a line break, which Envoy refuses anywhere: `%n` with any flags.
 pub(crate) fn has_newline(format: &str) -> bool {
@@ -242,6 +237,12 @@ impl Compiler {
 
     /// absl's `%E…`; what follows it.
     fn absl<'t>(&mut self, behind: &'t str) -> Option<&'t str> {
+        for (written, colons) in [(":::z", 3), ("::z", 2), (":z", 1)] {
+            if let Some(rest) = behind.strip_prefix(written) {
+                self.pieces.push(Piece::Offset(colons));
+                return Some(rest);
+            }
+        }
         let behind = behind.strip_prefix('E')?;
         for (written, pieces) in [
             (
@@ -265,7 +266,10 @@ impl Compiler {
         }
         let digits = behind.bytes().take_while(u8::is_ascii_digit).count();
         let (count, rest) = behind.split_at_checked(digits)?;
-        let count = count.parse::<usize>().ok()?.min(MAX_FRACTION_DIGITS);
+        let count = count.parse::<usize>().ok()?;
+        if count > MAX_FRACTION_DIGITS {
+            return None;
+        }
         if let Some(rest) = rest.strip_prefix('S') {
             self.pieces.push(two(Part::Second));
             if count > 0 {
@@ -283,6 +287,7 @@ impl Compiler {
     fn strftime<'t>(&mut self, behind: &'t str) -> Option<&'t str> {
         let mut pad = None;
         let mut case = Case::AsIs;
+        let mut is_changed = false;
         let mut rest = behind;
         while let Some(flag) = rest.bytes().next() {
             match flag {
@@ -290,7 +295,7 @@ impl Compiler {
                 b'_' => pad = Some(Pad::Blank),
                 b'0' => pad = Some(Pad::Zero),
                 b'^' => case = Case::Upper,
-                b'#' => {}
+                b'#' => is_changed = true,
                 _ => break,
             }
             rest = rest.get(1..)?;
@@ -298,24 +303,57 @@ impl Compiler {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         let (width, behind) = rest.split_at_checked(digits)?;
         let width: Option<usize> = width.parse().ok();
-        let behind = behind.strip_prefix(['E', 'O']).unwrap_or(behind);
+        let (modifier, behind) = match behind.split_at_checked(1) {
+            Some((modifier @ ("E" | "O"), behind)) => (modifier, behind),
+            _ => ("", behind),
+        };
         let specifier = behind.bytes().next()?;
         let after = behind.get(1..)?;
-        if self.composed(specifier) {
-            return Some(after);
+        if !takes(specifier, modifier) {
+            return None;
         }
-        let mut piece = single(specifier, case)?;
-        if let Piece::Number {
-            width: own_width,
-            pad: own_pad,
-            ..
-        } = &mut piece
-        {
-            *own_width = width.map_or(*own_width, |width| width.min(64));
-            *own_pad = pad.unwrap_or(*own_pad);
+        if is_changed {
+            case = match specifier {
+                b'p' | b'Z' => Case::Lower,
+                _ => Case::Upper,
+            };
         }
-        self.pieces.push(piece);
+        let from = self.pieces.len();
+        let is_number = if self.composed(specifier) {
+            false
+        } else {
+            self.pieces.push(single(specifier, case)?);
+            self.widen(pad, width)
+        };
+        if let Some(width) = width.filter(|_| !is_number) {
+            let pieces = self.pieces.split_off(from);
+            self.pieces.push(Piece::Aligned {
+                pieces,
+                width: width.min(MAX_WIDTH),
+                zeros: pad == Some(Pad::Zero),
+            });
+        }
         Some(after)
+    }
+
+    /// Gives the last piece its padding, if that is its own affair.
+    fn widen(&mut self, pad: Option<Pad>, width: Option<usize>) -> bool {
+        match self.pieces.last_mut() {
+            Some(Piece::Number {
+                width: own_width,
+                pad: own_pad,
+                ..
+            }) => {
+                *own_width = width.map_or(*own_width, |width| width.min(MAX_WIDTH));
+                *own_pad = match pad {
+                    // Not padded, and then to a width.
+                    Some(Pad::None) if width.is_some() => Pad::Blank,
+                    pad => pad.unwrap_or(*own_pad),
+                };
+                true
+            }
+            piece => matches!(piece, Some(Piece::Offset(_) | Piece::Epoch)),
+        }
     }
 
     /// Specifiers that stand for several others.
@@ -330,7 +368,10 @@ impl Compiler {
             b't' => "\t",
             _ => return false,
         };
-        self.segment(format);
+        // By itself, or its beginning could become a part of what stands before it.
+        let mut inner = Self { pieces: Vec::new() };
+        inner.segment(format);
+        self.pieces.append(&mut inner.pieces);
         true
     }
 }
@@ -352,6 +393,15 @@ const fn two_blank(part: Part) -> Piece {
         part,
         width: 2,
         pad: Pad::Blank,
+    }
+}
+
+/// Whether strftime knows a specifier with this modifier.
+fn takes(specifier: u8, modifier: &str) -> bool {
+    match modifier {
+        "E" => !b"aABbhdDeFHIklmMjSUVgGWw".contains(&specifier),
+        "O" => !b"aADFcCxXY".contains(&specifier),
+        _ => true,
     }
 }
 
@@ -383,133 +433,14 @@ fn single(specifier: u8, case: Case) -> Option<Piece> {
         b'A' => Piece::Weekday(name(false)),
         b'b' | b'h' => Piece::Month(name(true)),
         b'B' => Piece::Month(name(false)),
+        b'p' if case == Case::Lower => Piece::HalfDay(Case::Lower),
         b'p' => Piece::HalfDay(Case::Upper),
         b'P' => Piece::HalfDay(Case::Lower),
         b's' => Piece::Epoch,
         b'z' => Piece::Offset(0),
-        b'Z' => Piece::Zone,
+        b'Z' => Piece::Zone(case),
         _ => return None,
     })
-}
-
-impl Piece {
-    fn write(&self, moment: Moment, civil: &Civil, out: &mut Vec<u8>) {
-        match self {
-            Self::Literal(text) => out.extend_from_slice(text.as_bytes()),
-            Self::Number { part, width, pad } => {
-                let number = part.of(civil);
-                match pad {
-                    Pad::Zero if *width == 2 && (0..100).contains(&number) => {
-                        let number = u8::try_from(number).unwrap_or_default();
-                        out.extend_from_slice(&[b'0' + number / 10, b'0' + number % 10]);
-                    }
-                    Pad::Zero => push_padded(number, *width, b'0', out),
-                    Pad::Blank => push_padded(number, *width, b' ', out),
-                    Pad::None => push_number(number, out),
-                }
-            }
-            Self::Weekday(name) => name.write(&WEEKDAYS, civil.weekday, out),
-            Self::Month(name) => name.write(&MONTHS, civil.month - 1, out),
-            Self::HalfDay(case) => {
-                let half = if civil.hour < 12 { "AM" } else { "PM" };
-                case.write(half, out);
-            }
-            Self::Epoch => push_number(moment.seconds, out),
-            Self::Fraction(digits) => write_fraction(moment.nanos, *digits, out),
-            Self::WholeFraction { dot } => {
-                if moment.nanos > 0 && *dot {
-                    out.push(b'.');
-                }
-                let from = out.len();
-                write_fraction(moment.nanos, 9, out);
-                while out.len() > from && out.last() == Some(&b'0') {
-                    out.pop();
-                }
-                if !dot && out.len() == from {
-                    out.push(b'0');
-                }
-            }
-            Self::Offset(colons) => write_offset(civil.offset_seconds, *colons, out),
-            Self::Zone if civil.offset_seconds == 0 => out.extend_from_slice(b"UTC"),
-            Self::Zone => write_offset(civil.offset_seconds, 0, out),
-        }
-    }
-}
-
-impl Part {
-    fn of(self, civil: &Civil) -> i64 {
-        let sunday_based = civil.weekday;
-        let monday_based = (civil.weekday + 6) % 7;
-        match self {
-            Self::Year => civil.year,
-            Self::YearOfCentury => civil.year.rem_euclid(100),
-            Self::Century => civil.year.div_euclid(100),
-            Self::Month => civil.month,
-            Self::Day => civil.day,
-            Self::Hour => civil.hour,
-            Self::Hour12 => (civil.hour + 11) % 12 + 1,
-            Self::Minute => civil.minute,
-            Self::Second => civil.second,
-            Self::DayOfYear => civil.day_of_year + 1,
-            Self::WeekFromSunday => (civil.day_of_year + 7 - sunday_based) / 7,
-            Self::WeekFromMonday => (civil.day_of_year + 7 - monday_based) / 7,
-            Self::IsoWeek => civil.iso_week().1,
-            Self::IsoYear => civil.iso_week().0,
-            Self::IsoYearOfCentury => civil.iso_week().0.rem_euclid(100),
-            Self::Weekday => sunday_based,
-            Self::WeekdayFromMonday => monday_based + 1,
-        }
-    }
-}
-
-impl Name {
-    fn write(self, names: &[&str], index: i64, out: &mut Vec<u8>) {
-        let index = usize::try_from(index).unwrap_or_default();
-        let name = names.get(index).copied().unwrap_or_default();
-        let name = if self.short {
-            name.get(..3).unwrap_or(name)
-        } else {
-            name
-        };
-        self.case.write(name, out);
-    }
-}
-
-impl Case {
-    fn write(self, text: &str, out: &mut Vec<u8>) {
-        out.extend(text.bytes().map(|byte| match self {
-            Self::AsIs => byte,
-            Self::Upper => byte.to_ascii_uppercase(),
-            Self::Lower => byte.to_ascii_lowercase(),
-        }));
-    }
-}
-
-/// So many digits of the fraction; zeros behind the ninth.
-fn write_fraction(nanos: u32, digits: usize, out: &mut Vec<u8>) {
-    let Some(divisor) = DIVISORS.get(digits.min(9)) else {
-        return;
-    };
-    if digits == 0 {
-        return;
-    }
-    push_padded(i64::from(nanos / divisor), digits.min(9), b'0', out);
-    out.extend(std::iter::repeat_n(b'0', digits.saturating_sub(9)));
-}
-
-fn write_offset(offset_seconds: i32, colons: u8, out: &mut Vec<u8>) {
-    out.push(if offset_seconds < 0 { b'-' } else { b'+' });
-    let offset = i64::from(offset_seconds.unsigned_abs());
-    push_padded(offset / 3600, 2, b'0', out);
-    if colons > 0 {
-        out.push(b':');
-    }
-    push_padded(offset / 60 % 60, 2, b'0', out);
-    if colons > 1 {
-        out.push(b':');
-        push_unsigned(offset.unsigned_abs() % 60 / 10, out);
-        push_unsigned(offset.unsigned_abs() % 10, out);
-    }
 }
 
 #[cfg(test)]
@@ -556,11 +487,24 @@ mod tests {
             ("%q|%%|%%|%", "%q|%|%|%"),
             ("%Od %Ey %ms", "21 26 11s"),
             ("no specifier é", "no specifier é"),
+            // As Envoy 1.40 printed them.
+            ("%#a|%#B|%#p|%#Z|%^Z", "SAT|NOVEMBER|am|utc|UTC"),
+            (
+                "%10a|%010b|%5p|%-5d|%_5d",
+                "       Sat|0000000Nov|   AM|   21|   21",
+            ),
+            ("x%10T|%2F", "x  07:57:56|2026-11-21"),
+            ("%:z|%::z|%:::z|%E*z", "+00:00|+00:00:00|+00|+00:00:00"),
+            ("%ES|%Ed|%OY|%EY|%Od", "%ES|%Ed|%OY|2026|21"),
+            (
+                "%E16S|%E16f|%E5000S",
+                "56.7212190000000000|7212190000000000|%E5000S",
+            ),
         ] {
             assert_eq!(print(format, 0), printed, "{format}");
         }
         assert_eq!(print("", 28_800), "2026-11-21T15:57:56.721+0800");
-        assert_eq!(print("%H%Ez", -19_800), "02-05:30");
+        assert_eq!(print("%H%Ez|%:::z", -19_800), "02-05:30|-05:30");
     }
 
     #[test]

@@ -23,11 +23,11 @@ impl TimeFormat {
     /// Whether the text holds the whole moment, and not a part of it.
     pub(crate) fn is_readable(&self) -> bool {
         let has = |wanted: Part| {
-            self.pieces
-                .iter()
-                .any(|piece| matches!(piece, Piece::Number { part, .. } if *part == wanted))
+            let is_it =
+                |piece: &Piece| matches!(piece, Piece::Number { part, .. } if *part == wanted);
+            any(&self.pieces, &is_it)
         };
-        let month = has(Part::Month) || self.pieces.iter().any(|p| matches!(p, Piece::Month(_)));
+        let month = has(Part::Month) || any(&self.pieces, &|p| matches!(p, Piece::Month(_)));
         let epoch = self.pieces.contains(&Piece::Epoch);
         let year = has(Part::Year) || has(Part::YearOfCentury);
         epoch || (year && month && has(Part::Day))
@@ -151,11 +151,19 @@ impl Found {
                 self.set_fraction(digits)?;
                 Some(rest)
             }
-            Piece::Offset(_) => self.take_offset(text),
-            Piece::Zone => match text.strip_prefix("UTC") {
-                Some(rest) => Some(rest),
-                None => self.take_offset(text),
+            Piece::Offset(colons) => self.take_offset(text, *colons == 3),
+            Piece::Zone(_) => match text.split_at_checked(3) {
+                Some((utc, rest)) if utc.eq_ignore_ascii_case("UTC") => Some(rest),
+                _ => self.take_offset(text, false),
             },
+            Piece::Aligned { pieces, zeros, .. } => {
+                let pad = if *zeros { '0' } else { ' ' };
+                let mut rest = text.trim_start_matches(pad);
+                for (at, piece) in pieces.iter().enumerate() {
+                    rest = self.take(piece, pieces.get(at + 1..).unwrap_or_default(), rest)?;
+                }
+                Some(rest)
+            }
         }
     }
 
@@ -189,13 +197,18 @@ impl Found {
         Some(())
     }
 
-    fn take_offset<'t>(&mut self, text: &'t str) -> Option<&'t str> {
+    /// Minutes may be left out of the shortest form.
+    fn take_offset<'t>(&mut self, text: &'t str, is_short: bool) -> Option<&'t str> {
         let (sign, text) = match text.as_bytes().first()? {
             b'+' => (1, text.get(1..)?),
             b'-' => (-1, text.get(1..)?),
             _ => return None,
         };
         let (hours, text) = text.split_at_checked(2)?;
+        if is_short && !text.starts_with(':') {
+            self.offset_seconds = sign * i64::from(hours.parse::<u8>().ok()?) * 3600;
+            return Some(text);
+        }
         let (minutes, text) = text.strip_prefix(':').unwrap_or(text).split_at_checked(2)?;
         let number = |text: &str| text.parse::<u8>().ok().map(i64::from);
         self.offset_seconds = sign * (number(hours)? * 3600 + number(minutes)? * 60);
@@ -211,6 +224,14 @@ impl Found {
             None => Some(text),
         }
     }
+}
+
+/// Whether one of the pieces, or of those within them, is such a one.
+fn any(pieces: &[Piece], is_it: &dyn Fn(&Piece) -> bool) -> bool {
+    pieces.iter().any(|piece| match piece {
+        Piece::Aligned { pieces, .. } => any(pieces, is_it),
+        piece => is_it(piece),
+    })
 }
 
 impl Name {
@@ -231,7 +252,7 @@ mod tests {
     use super::*;
     use crate::moment::Moment;
 
-    const FORMATS: [&str; 8] = [
+    const FORMATS: [&str; 10] = [
         "",
         "%s.%6f",
         "%s%6f",
@@ -240,6 +261,8 @@ mod tests {
         "%A, %e %B %Y %I:%M:%S.%9f %p",
         "%Y%m%d%H%M%S%6f",
         "%c %6f",
+        "%20A%12F%_9H%5M%S.%6f%:::z",
+        "%F %#p%I%M%E6S %#Z",
     ];
 
     #[test]

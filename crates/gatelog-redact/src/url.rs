@@ -71,15 +71,16 @@ fn may_hold(bytes: &[u8], rules: &Rules, form: Form) -> bool {
     let first = memchr::memchr3(b'=', b'%', b'@', bytes);
     first.is_some_and(|at| is_suspicious(bytes, at, rules, form))
         || (form == Form::Prose && has_escaped(bytes))
-        || may_end_in_user(bytes)
+        || may_end_in_user(bytes, first.is_none())
 }
 
-/// Whether the text may end within the user of a URL.
-fn may_end_in_user(bytes: &[u8]) -> bool {
+/// Whether the text may end within the user of a URL. `is_plain` says that it has no `%`.
+fn may_end_in_user(bytes: &[u8], is_plain: bool) -> bool {
     let has = |part: &[u8]| memchr::memmem::find(bytes, part).is_some();
-    let has_url = (memchr::memchr(b':', bytes).is_some() && (has(b"//") || has(b"\\/")))
-        || has(b"%3A%2F%2F")
-        || has(b"%3a%2f%2f");
+    let is_scheme = |at: usize| matches!(bytes.get(at + 1..at + 3), Some(b"//" | b"\\/"));
+    let has_url = bytes.starts_with(b"//")
+        || memchr::memchr_iter(b':', bytes).any(is_scheme)
+        || (!is_plain && (has(b"%3A%2F%2F") || has(b"%3a%2f%2f")));
     let ends = |byte: &u8| *byte != b'\\' && ends_url(*byte);
     has_url && {
         let begin = bytes.iter().rposition(ends).map_or(0, |at| at + 1);

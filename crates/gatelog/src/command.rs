@@ -3,6 +3,7 @@
 pub mod chaos;
 mod check;
 mod client;
+mod dry_run;
 mod format;
 mod import;
 mod mysql;
@@ -31,6 +32,9 @@ pub enum Command {
     Format(format::Arguments),
     /// Load log files into a running server.
     Import(import::Arguments),
+    /// Show what a new filter, sampling policy or redaction would have kept and dropped of the records
+    /// that a running server has stored, and the errors among them. Nothing is changed.
+    DryRun(dry_run::Arguments),
     /// Load, random kills of a child of itself, and a ledger: does this disk keep what was acknowledged?
     Chaos(chaos::Arguments),
     /// What concerns the database and not a running server.
@@ -58,6 +62,7 @@ impl Command {
             Self::Send(arguments) => send::run(arguments),
             Self::Format(arguments) => format::run(arguments),
             Self::Import(arguments) => import::run(arguments),
+            Self::DryRun(arguments) => dry_run::run(arguments),
             Self::Chaos(arguments) => chaos::run(arguments),
             Self::Mysql(arguments) => mysql::run(arguments),
         }

@@ -12,7 +12,7 @@ use crate::service::{setup, start, start_with};
 const VECTORS: &str = include_str!("../../../gatelog-filter/testdata/filter_vectors.json");
 
 /// The filter of the Hango manual, as its `EnvoyFilter` has it, with a key for each of its meanings.
-const ENVOY_FILTER: &str = "
+pub(crate) const ENVOY_FILTER: &str = "
 filter:
   apiVersion: networking.istio.io/v1alpha3
   kind: EnvoyFilter
@@ -41,7 +41,7 @@ filter:
 ";
 
 /// The ids of requests on which the real Envoy was asked, and whether it logged them at 50 %.
-fn vectors() -> Vec<(String, bool)> {
+pub(crate) fn vectors() -> Vec<(String, bool)> {
     let vectors: Value = serde_json::from_str(VECTORS).unwrap();
     let vectors = vectors["vectors"].as_array().unwrap();
     let half = json!([50, "HUNDRED"]);
@@ -65,7 +65,7 @@ fn vectors() -> Vec<(String, bool)> {
 }
 
 /// A record for each id, answered with this code.
-fn bodies(ids: &[(String, bool)], code: u16) -> String {
+pub(crate) fn bodies(ids: &[(String, bool)], code: u16) -> String {
     let line = |(id, _): &(String, bool)| {
         let record = json!({"request_id": id, "response_code": code, "method": "GET", "path": "/a",
             "start_time": "2026-03-23T02:10:01.217Z", "duration": 5, "route_name": "r"});
@@ -74,7 +74,7 @@ fn bodies(ids: &[(String, bool)], code: u16) -> String {
     ids.iter().map(line).collect()
 }
 
-fn post(gatelog: &Gatelog, headers: &[(&str, &str)], body: &str) -> Value {
+pub(crate) fn post(gatelog: &Gatelog, headers: &[(&str, &str)], body: &str) -> Value {
     let (status, answer) = gatelog.ingest_with(headers, body.as_bytes()).unwrap();
     assert_eq!(status, 200, "{answer}");
     serde_json::from_str(&answer).unwrap()
@@ -306,7 +306,7 @@ fn what_is_repeated_is_known_whatever_the_filter_has_dropped_of_it() {
 }
 
 /// Requests by their number: one in ten is an error, and each has a trace of its own.
-fn traffic(numbers: std::ops::Range<u32>) -> String {
+pub(crate) fn traffic(numbers: std::ops::Range<u32>) -> String {
     let line = |number: u32| {
         let code = if number.is_multiple_of(10) { 500 } else { 200 };
         let trace = format!("4bf92f3577b34da6{:016x}", u64::from(number) * 0x9e37_79b9);

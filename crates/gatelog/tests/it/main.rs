@@ -15,6 +15,8 @@ mod deploy;
 #[cfg(test)]
 mod drop_in;
 #[cfg(test)]
+mod dry_run;
+#[cfg(test)]
 mod end_to_end;
 #[cfg(test)]
 mod faults;

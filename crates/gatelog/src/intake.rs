@@ -41,6 +41,7 @@ use gatelog_redact::Rules;
 use self::frames::Frames;
 use self::rejected::Rejected;
 use crate::decode::{Items, MAX_ITEM_BYTES, Text};
+use crate::selection::outlay::Outlay;
 use crate::selection::{Choice, Dropped, Reason, Selection};
 use crate::senders::{self, Moment, Senders, Sent};
 use crate::telemetry::IntakeMetrics;
@@ -97,6 +98,9 @@ pub struct Outcome {
     pub duplicates: u64,
     /// Records that are not kept.
     pub dropped: Dropped,
+    /// What the records took of the budget of the day: given back unless the outcome is counted as
+    /// acknowledged.
+    pub outlay: Outlay,
     /// Items refused: their place in the body, counted from 0, and why. Of very many, the later
     /// ones are told as runs of neighbours.
     pub rejected: Vec<(u64, String)>,
@@ -107,8 +111,11 @@ pub struct Outcome {
 
 /// What became of an item that is a record.
 enum Fate {
-    /// It takes so many bytes in its frame.
-    Kept(usize),
+    /// It takes so many bytes in its frame, and came as so many.
+    Kept {
+        framed: usize,
+        came: usize,
+    },
     Dropped(Reason),
 }
 
@@ -193,6 +200,7 @@ impl Intake {
         let mut accepted = 0;
         let mut rejected = Rejected::default();
         let mut dropped = Dropped::default();
+        let mut outlay = self.selection.outlay();
         let body = text.as_str();
         let mut items = Items::new(body);
         let (mut index, mut bytes) = (0, 0);
@@ -209,9 +217,10 @@ impl Intake {
                 self.push_mended(text, part, marked, item.map(drop), now, frames)?
             };
             match taken {
-                Ok(Fate::Kept(length)) => {
+                Ok(Fate::Kept { framed, came }) => {
                     accepted += 1;
-                    bytes += length;
+                    bytes += framed;
+                    outlay.add(came);
                 }
                 Ok(Fate::Dropped(reason)) => {
                     dropped.count(reason);
@@ -239,6 +248,7 @@ impl Intake {
             accepted,
             duplicates: 0,
             dropped,
+            outlay,
             rejected: rejected.into_entries(),
             appended: Vec::new(),
         })
@@ -266,7 +276,10 @@ impl Intake {
         if self.rules.apply(&mut record) {
             self.metrics.redacted.increment(1);
         }
-        Fate::Kept(frames.push(&record))
+        Fate::Kept {
+            framed: frames.push(&record),
+            came: bytes,
+        }
     }
 
     /// The error without secrets of the item that it quotes.
@@ -308,10 +321,13 @@ impl Intake {
         }))
     }
 
-    /// Counts records whose frames are durable, and those that came with them and were dropped.
-    pub fn count_acknowledged(&self, outcome: &Outcome) {
+    /// Counts records whose frames are durable, and those that came with them and were dropped. A body
+    /// that is known as a whole has been counted when it came first.
+    pub fn count_acknowledged(&self, outcome: &mut Outcome) {
+        outcome.outlay.settle(outcome.accepted, outcome.duplicates);
         self.metrics.accepted.increment(outcome.accepted);
-        if outcome.dropped != Dropped::default() {
+        let is_known = outcome.accepted == 0 && outcome.duplicates > 0;
+        if outcome.dropped != Dropped::default() && !is_known {
             self.metrics.filtered.increment(outcome.dropped.by_filter);
             self.metrics
                 .sampled_out

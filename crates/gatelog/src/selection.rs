@@ -10,6 +10,7 @@
 //! **Failure.** What the policy has spent of its budget is on disk ([`spent`]); its windows of routes are
 //! not, and begin anew with the process.
 
+pub mod outlay;
 pub mod reads;
 pub mod spent;
 
@@ -22,6 +23,7 @@ use gatelog_filter::sample::Subject;
 use gatelog_filter::{CompileError, Decision, Filter, Runtime, Sampler};
 use gatelog_record::{AccessRecord, Timestamp};
 
+use self::outlay::Outlay;
 use crate::config::Config;
 
 /// What decides.
@@ -96,6 +98,11 @@ impl Selection {
     /// The sampling policy, if there is one.
     pub fn sampler(&self) -> Option<&Arc<Sampler>> {
         self.sampler.as_ref()
+    }
+
+    /// Begins to count what the records of a body take of the budget.
+    pub fn outlay(&self) -> Outlay {
+        Outlay::of(self.sampler.as_ref())
     }
 
     /// Decides about a record of so many bytes, and gives the one that is kept its weight.

@@ -30,6 +30,8 @@ pub(super) struct Budget {
     chance_bytes: AtomicU64,
     rule_bytes: AtomicU64,
     sampled_bytes: AtomicU64,
+    /// Bytes that were counted as kept and were not, since the last look.
+    given_back_bytes: AtomicU64,
     course: Mutex<Course>,
 }
 
@@ -59,6 +61,7 @@ impl Budget {
             chance_bytes: AtomicU64::new(0),
             rule_bytes: AtomicU64::new(0),
             sampled_bytes: AtomicU64::new(0),
+            given_back_bytes: AtomicU64::new(0),
             course: Mutex::default(),
         }
     }
@@ -84,6 +87,11 @@ impl Budget {
         }
     }
 
+    /// Takes back bytes that were counted as kept, by rules or by chance.
+    pub(super) fn give_back(&self, bytes: u64) {
+        self.given_back_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// The day since 1970 and the bytes that were kept in it.
     pub(super) fn spent(&self) -> (u64, u64) {
         let course = self.course.lock().unwrap_or_else(PoisonError::into_inner);
@@ -95,7 +103,9 @@ impl Budget {
             reason = "a number of bytes"
         )]
         let spent = course.spent as u64;
-        (course.day, spent.saturating_add(since))
+        let given_back = self.given_back_bytes.load(Ordering::Relaxed);
+        let spent = spent.saturating_add(since).saturating_sub(given_back);
+        (course.day, spent)
     }
 
     /// Goes on with what an earlier process has spent of a day.
@@ -123,7 +133,9 @@ impl Budget {
         let chance = taken(&self.chance_bytes);
         let rule = taken(&self.rule_bytes);
         let sampled = taken(&self.sampled_bytes);
-        course.spent += rule + sampled;
+        let given_back = taken(&self.given_back_bytes);
+        // What was counted yesterday and is given back today is not today's.
+        course.spent = (course.spent + rule + sampled - given_back).max(0.0);
         if let Some(last_ms) = course.last_ms {
             #[expect(clippy::cast_precision_loss, reason = "milliseconds of a day")]
             let passed = now_ms.saturating_sub(last_ms).max(1) as f64;

@@ -171,6 +171,12 @@ impl Sampler {
         }
     }
 
+    /// Takes back bytes of records that were to be kept, and were not after all. The pace of the traffic, and
+    /// the windows, count them as they were offered.
+    pub fn give_back(&self, bytes: u64) {
+        self.budget.give_back(bytes);
+    }
+
     /// The day since 1970 that is being counted, and the bytes kept in it: to be stored, and given to
     /// [`Sampler::resume`] after a restart.
     pub fn spent(&self) -> (u64, u64) {

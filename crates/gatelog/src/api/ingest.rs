@@ -118,7 +118,7 @@ where
     for appended in outcome.appended.drain(..) {
         appended.await?;
     }
-    service.intake.count_acknowledged(&outcome);
+    service.intake.count_acknowledged(&mut outcome);
     Ok(outcome)
 }
 

@@ -82,6 +82,31 @@ fn what_a_journal_can_never_hold_is_refused_for_good_and_what_it_can_hold_is_tak
 }
 
 #[test]
+fn a_body_that_is_refused_takes_nothing_of_the_budget() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = open(dir.path());
+    let config = crate::config::parse("sample: {rate: 1, budget_per_day: 1GiB}").unwrap();
+    let runtime = gatelog_filter::Runtime::default();
+    let selection = Selection::configured(&config, &runtime).unwrap();
+    let sampler = std::sync::Arc::clone(selection.sampler().unwrap());
+    let intake = intake().selecting(selection);
+    let take = |items| intake.take(&journal, Cow::Owned(body(items).into_bytes()));
+    let item = body(1).len() as u64;
+    let (mut taken, spent) = (0, || sampler.spent().1);
+    while let Ok(mut outcome) = take(4) {
+        assert_eq!(spent(), (taken + 4) * item, "until it is known");
+        intake.count_acknowledged(&mut outcome);
+        durable(outcome);
+        taken += 4;
+    }
+    assert!(taken > 0);
+    for items in [4, 6, 100] {
+        assert!(take(items).is_err(), "{items}");
+        assert_eq!(spent(), taken * item, "{items}");
+    }
+}
+
+#[test]
 fn bytes_that_are_not_utf_8_are_replaced_in_their_items_only() {
     let intake = intake();
     let bytes = b"\xef\xbb\xbf [ {\"path\":\"/?\xff\"} , {\"path\":\"?\"},{\"status\xff\":1},\xff ,{\"path\":\"\xe2\x82\"}]";

@@ -5,9 +5,11 @@
 //!
 //! **Invariants.** A change is on stable storage before it counts and before it is answered; all of its
 //! keys count or none. The file is there whole or as it was before: it is written beside, synced,
-//! renamed, and the directory is synced.
+//! renamed, and the directory is synced. What counts is always what the file has.
 //!
-//! **Failure.** A file that cannot be written leaves the keys as they were. One that cannot be read
+//! **Failure.** A file that cannot be written leaves the keys as they were: where the directory cannot be
+//! synced, what the file had is put back. If not even that can be done the change counts, and the error
+//! says so. One that cannot be read
 //! prevents the start: what is kept would be something else than the operator has set.
 
 use std::fs::{self, File};
@@ -30,16 +32,20 @@ pub struct RuntimeKeys {
     changing: Mutex<()>,
 }
 
-/// Why keys were not changed. All of them are as they were.
+/// Why keys were not changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChangeError {
     /// A value cannot be used.
     #[error(transparent)]
     Value(#[from] RuntimeError),
-    /// They cannot be kept.
+    /// They cannot be kept, and are as they were.
     #[error("the runtime keys cannot be written: {0}")]
     File(#[from] io::Error),
+    /// They have changed, and it is not sure that they still have after a failure of the machine. The
+    /// operator sets them again when the disk is well.
+    #[error("the runtime keys have changed, and may be the former ones after a power failure: {0}")]
+    Unsure(io::Error),
 }
 
 impl RuntimeKeys {
@@ -84,8 +90,17 @@ impl RuntimeKeys {
     /// Sets the keys of an object, `null` unsets one. It returns when they are on stable storage.
     ///
     /// # Errors
-    /// [`ChangeError`]; nothing was changed.
+    /// [`ChangeError`]; nothing was changed, but for [`ChangeError::Unsure`].
     pub fn change(&self, changes: &Map<String, Value>) -> Result<(), ChangeError> {
+        self.change_and(changes, sync_directory)
+    }
+
+    /// The same with another way to sync the directory.
+    fn change_and(
+        &self,
+        changes: &Map<String, Value>,
+        sync: impl FnOnce(&Path) -> io::Result<()>,
+    ) -> Result<(), ChangeError> {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         // On a copy first: what is written is then sure to be taken.
         let copy = Runtime::default();
@@ -93,7 +108,20 @@ impl RuntimeKeys {
         copy.patch(changes)?;
         let set = copy.entries().into_iter().map(entry);
         let set: Map<String, Value> = set.filter(|(_, value)| !value.is_null()).collect();
-        write(&self.data_dir, &Value::Object(set).to_string())?;
+        let before = match fs::read(self.data_dir.join(FILE)) {
+            Ok(before) => Some(before),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error.into()),
+        };
+        replace(&self.data_dir, Value::Object(set).to_string().as_bytes())?;
+        let synced = sync(&self.data_dir);
+        if let Err(error) = synced {
+            if put_back(&self.data_dir, before.as_deref()).is_ok() {
+                return Err(error.into());
+            }
+            self.runtime.patch(changes)?;
+            return Err(ChangeError::Unsure(error));
+        }
         self.runtime.patch(changes)?;
         Ok(())
     }
@@ -104,12 +132,23 @@ fn entry((key, value): (String, Option<gatelog_filter::RuntimeValue>)) -> (Strin
     (key, value)
 }
 
-fn write(data_dir: &Path, text: &str) -> io::Result<()> {
+/// Puts a file of this content in the place of ours. After an error that is as it was.
+fn replace(data_dir: &Path, content: &[u8]) -> io::Result<()> {
     let beside = data_dir.join(format!("{FILE}.new"));
     let mut file = File::create(&beside)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(content)?;
     file.sync_all()?;
-    fs::rename(&beside, data_dir.join(FILE))?;
+    fs::rename(&beside, data_dir.join(FILE))
+}
+
+fn put_back(data_dir: &Path, before: Option<&[u8]>) -> io::Result<()> {
+    match before {
+        Some(before) => replace(data_dir, before),
+        None => fs::remove_file(data_dir.join(FILE)),
+    }
+}
+
+fn sync_directory(data_dir: &Path) -> io::Result<()> {
     File::open(data_dir)?.sync_all()
 }
 
@@ -149,6 +188,38 @@ mod tests {
         let error = change(&keys, &json!({"a": 5})).unwrap_err();
         assert!(matches!(error, ChangeError::File(_)), "{error}");
         assert_eq!(keys.runtime().get("a"), None);
+    }
+
+    #[test]
+    fn what_counts_is_what_the_file_has_also_where_the_directory_cannot_be_synced() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = RuntimeKeys::open(dir.path()).unwrap();
+        let fail = |_: &Path| Err(io::Error::other("no"));
+        let change_and = |changes: Value, sync: &dyn Fn(&Path) -> io::Result<()>| {
+            keys.change_and(changes.as_object().unwrap(), sync)
+        };
+        let value = || {
+            let again = RuntimeKeys::open(dir.path()).unwrap();
+            let both = [&keys, &again].map(|keys| keys.runtime().get("a"));
+            assert_eq!(both[0], both[1]);
+            both[0]
+        };
+        // No file before, then one.
+        for before in [None, Some(RuntimeValue::Integer(5))] {
+            let error = change_and(json!({"a": 6}), &fail).unwrap_err();
+            assert!(matches!(error, ChangeError::File(_)), "{error}");
+            assert_eq!(value(), before);
+            change(&keys, &json!({"a": 5})).unwrap();
+        }
+        // Nor can what was before be put back.
+        let beside = dir.path().join("runtime.json.new");
+        let broken = |_: &Path| {
+            fs::create_dir(&beside)?;
+            Err(io::Error::other("no"))
+        };
+        let error = change_and(json!({"a": 7}), &broken).unwrap_err();
+        assert!(matches!(error, ChangeError::Unsure(_)), "{error}");
+        assert_eq!(value(), Some(RuntimeValue::Integer(7)));
     }
 
     #[test]

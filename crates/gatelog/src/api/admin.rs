@@ -108,7 +108,7 @@ async fn change(State(admin): State<Arc<Admin>>, body: Result<Bytes, BytesReject
             json(StatusCode::BAD_REQUEST, violation.to_string())
         }
         Ok(Err(error)) => {
-            tracing::error!(%error, "runtime keys were not changed");
+            tracing::error!(%error, "runtime keys were not changed as asked for");
             message(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
         }
         Err(_) => message(

@@ -1,4 +1,8 @@
 //! `gatelog::config`: the file and the environment.
+//!
+//! **Limits.** What stands around the DSN can make it a part of another key's value, by a quote that is
+//! not closed. Such a configuration has no DSN with the password in it, and is shown as it is: nobody
+//! knows that there is a secret.
 
 use gatelog::config::{self, Config};
 
@@ -48,13 +52,42 @@ fn keeps_the_secret(input: &str, shown: &str) {
     assert!(!shown.contains(PASSWORD), "{shown}\nof: {input}");
 }
 
+/// Whether the password is where a password is known to be.
+fn has_the_secret(config: &Config) -> bool {
+    let mysql = config.store.mysql.as_ref();
+    mysql.is_some_and(|mysql| mysql.dsn.reveal().contains(PASSWORD))
+}
+
 /// All that anybody is told.
 fn shown(found: Result<Config, String>) -> String {
     match found {
         Err(error) => error,
+        Ok(config) if !has_the_secret(&config) => String::new(),
         Ok(config) => {
             let checked = config::check(&config).map_err(|error| error.to_string());
             format!("{config:?} {checked:?}")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quote_before_the_dsn_may_make_it_part_of_another_value() {
+        for key in ["_format_version", "data_dir"] {
+            check(format!("{key}: '\u{1}'").as_bytes());
+            check(format!("{key}: '\u{1}\"}} }}'").as_bytes());
+            check(format!("{key}: |\n  a\n  \u{1}").as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_configuration_with_a_dsn_is_looked_at() {
+        let file = format!("store: {{ mysql: {{ dsn: \"u:{PASSWORD}@tcp(db)/logs\" }} }}");
+        let config = config::parse(&file).unwrap();
+        assert!(has_the_secret(&config));
+        assert!(shown(Ok(config)).contains("mysql"));
     }
 }

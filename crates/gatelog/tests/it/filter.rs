@@ -255,6 +255,26 @@ fn the_admin_listener_answers_as_kongs_does_and_can_be_off() {
 }
 
 #[test]
+fn a_patch_that_is_too_large_is_refused_and_changes_nothing() {
+    let gatelog = start_with(ENVOY_FILTER);
+    let of = |bytes: usize| format!("{{\"log.sampled\":7{}}}", " ".repeat(bytes - 17));
+    let (status, answer) = gatelog.admin_patch("/runtime", of((1 << 20) + 1)).unwrap();
+    assert_eq!(status, 413, "{answer}");
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    assert!(answer["message"].is_string(), "{answer}");
+    let value = || -> Value {
+        let (_, shown) = gatelog.admin_get("/runtime").unwrap();
+        let shown: Value = serde_json::from_str(&shown).unwrap();
+        shown["runtime"]["log.sampled"]["value"].clone()
+    };
+    assert_eq!(value(), Value::Null);
+    let largest = of(1 << 20);
+    assert_eq!(largest.len(), 1 << 20);
+    assert_eq!(gatelog.admin_patch("/runtime", largest).unwrap().0, 200);
+    assert_eq!(value(), json!(7));
+}
+
+#[test]
 fn what_is_repeated_is_known_whatever_the_filter_has_dropped_of_it() {
     let dir = TempDir::new().unwrap();
     let setup = setup(&dir).config(ENVOY_FILTER);
@@ -275,6 +295,7 @@ fn what_is_repeated_is_known_whatever_the_filter_has_dropped_of_it() {
         assert_eq!(post(&gatelog, headers, &body), first);
         assert_eq!(post(&gatelog, headers, &body), again);
     }
+    assert_eq!(filtered(&gatelog, "filter"), 2 * dropped as u64, "once");
     let rows = |gatelog: &Gatelog| gatelog.wait_for_rows("", 2 * sampled as u64).unwrap();
     rows(&gatelog);
     gatelog.kill().unwrap();

@@ -261,6 +261,30 @@ mod tests {
     }
 
     #[test]
+    fn a_character_is_left_for_the_next_window_only_while_its_bytes_are_missing() {
+        for text in ["", "a", "é", "€", "𝄞", "aé", "a€", "a𝄞"] {
+            let bytes = text.as_bytes();
+            assert_eq!(whole_characters(bytes), bytes, "{text}");
+            let last = text.chars().last().map_or(0, char::len_utf8);
+            for missing in 1..last {
+                let cut = &bytes[..bytes.len() - missing];
+                let whole = &bytes[..bytes.len() - last];
+                assert_eq!(whole_characters(cut), whole, "{text} without {missing}");
+            }
+        }
+        // What is no character stays: it would be one in no window.
+        for bytes in [
+            &b"a\x80"[..],
+            b"\x80\x80\x80\x80",
+            b"\xe2\x82\x82\x82",
+            b"\xc3\x28",
+            b"\xf0\x9d\x84\x9e\x9e",
+        ] {
+            assert_eq!(whole_characters(bytes), bytes, "{bytes:x?}");
+        }
+    }
+
+    #[test]
     fn objects_are_taken_in_every_form() {
         let (a, b) = (r#"{"method":"A"}"#, r#"{"method":"B"}"#);
         let both = format!(".{a} .{b}");

@@ -211,6 +211,67 @@ fn the_telemetry_resource_prints_every_failure_and_another_half_of_the_rest() {
     });
 }
 
+/// What Hango's format tells of a request, under the names of columns and of Envoy's own log here.
+const FIELDS: [&str; 12] = [
+    "start_time",
+    "method",
+    "path",
+    "protocol",
+    "request_id",
+    "response_code",
+    "response_flags",
+    "authority",
+    "user_agent",
+    "bytes_sent",
+    "duration",
+    "upstream_host",
+];
+
+/// The fields of each request, in order. Times go as far as a millisecond.
+fn told(requests: &[Value]) -> Vec<String> {
+    let field = |request: &Value, name: &str| match (&request[name], name) {
+        (Value::String(time), "start_time") => Value::from(&time[..23]),
+        (Value::String(text), _) if text == "-" || text.is_empty() => Value::Null,
+        (value, _) => value.clone(),
+    };
+    let fields =
+        |request: &Value| -> Value { FIELDS.map(|name| field(request, name)).to_vec().into() };
+    let mut all: Vec<_> = requests
+        .iter()
+        .map(|request| fields(request).to_string())
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn what_envoy_prints_in_that_format_is_imported_as_the_requests_that_they_were() {
+    let mut traffic = Traffic::start(patch(&only_document(FILTER))).unwrap();
+    traffic.set_runtime("hango.access_log.sample.percent", "100");
+    let requests = traffic.round().0.len();
+    // Nobody escapes it, and the line is no JSON.
+    traffic.fail_as(r#"a "quoted" \agent, "x":"y""#);
+    let (everything, printed) = traffic.logs(requests + 1);
+    assert!(serde_json::from_str::<Value>(&printed[requests]).is_err());
+
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("access.log");
+    std::fs::write(&file, printed.join("\n")).unwrap();
+    for format in [&[][..], &["--format", "hango"], &["--format", FORMAT]] {
+        let gatelog = crate::service::start();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_gatelog"));
+        let import = command
+            .args(["import", "--url", &gatelog.url()])
+            .args(format);
+        let output = import.arg(&file).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{format:?}: {error}");
+        gatelog.wait_for_rows("", printed.len() as u64).unwrap();
+        let rows = gatelog.all_rows("fields=all").unwrap();
+        assert_eq!(told(&rows), told(&everything), "{format:?}");
+    }
+}
+
 #[test]
 fn a_status_that_is_absent_compares_with_nothing() {
     let mut patch = telemetry_patch();

@@ -114,6 +114,26 @@ impl Traffic {
         (everything, printed)
     }
 
+    /// Sends a request from this client, which fails and so is printed.
+    pub(super) fn fail_as(&self, agent: &str) {
+        let headers = format!("{UNSAMPLED}\r\nuser-agent: {agent}");
+        self.exchange("/dead?agent", &headers);
+    }
+
+    /// Both logs as they are, once there are so many lines in each.
+    pub(super) fn logs(&self, lines: usize) -> (Vec<Value>, Vec<String>) {
+        wait::until("the lines of both logs", PATIENCE, || {
+            let logs = (self.envoy.access_log().unwrap(), self.envoy.stdout());
+            let found = (logs.0.len(), logs.1.len());
+            if found == (lines, lines) {
+                Ok(logs)
+            } else {
+                Err(found)
+            }
+        })
+        .unwrap()
+    }
+
     /// The lines of Envoy's own log, without those of earlier rounds.
     fn everything(&self) -> Vec<Line> {
         let lines = self.envoy.access_log().unwrap();

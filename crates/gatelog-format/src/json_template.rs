@@ -121,7 +121,7 @@ impl Node {
         })
     }
 
-    fn text(format: &str) -> Result<Self, FormatError> {
+    pub(crate) fn text(format: &str) -> Result<Self, FormatError> {
         let mut line = Line::new(format)?;
         Ok(match line.parts.as_slice() {
             [Part::Command(_)] => match line.parts.pop() {
@@ -142,7 +142,7 @@ impl Node {
     }
 
     /// Appends the value; `false`, and anything behind, if it is to be left out.
-    fn write<E: Exchange + ?Sized>(
+    pub(crate) fn write<E: Exchange + ?Sized>(
         &self,
         exchange: &E,
         omit_empty_values: bool,
@@ -183,7 +183,7 @@ impl Node {
         true
     }
 
-    fn commands<'t>(&'t self, commands: &mut Vec<&'t Command>) {
+    pub(crate) fn commands<'t>(&'t self, commands: &mut Vec<&'t Command>) {
         match self {
             Self::Constant(_) | Self::Null => {}
             Self::Single(command) => commands.push(command),

@@ -96,6 +96,7 @@ mod time_format;
 // Whole lines, and the way back.
 mod json_template;
 pub mod known;
+mod member;
 mod reader;
 mod record;
 mod template;
@@ -105,6 +106,7 @@ mod error;
 pub use error::{FormatError, Problem, ReadError, ReadProblem};
 pub use exchange::{Exchange, Metadata, MetadataValue, Number, State, Text, Time};
 pub use known::Known;
+pub use member::Member;
 pub use moment::Moment;
 pub use reader::Reader;
 pub use record::Unanswerable;

@@ -5,6 +5,7 @@ use gatelog_record::{AccessRecord, Field, Value};
 use crate::command::{Action, Command};
 use crate::exchange::{Exchange, Metadata, MetadataValue, Number, State, Text, Time};
 use crate::grpc;
+use crate::member::Member;
 use crate::moment::Moment;
 use crate::operator::Side;
 use crate::template::Template;
@@ -244,16 +245,27 @@ impl Template {
     /// The operators that no record can answer, in the order of the format. A header is answered
     /// where the gateway was asked to capture it, so headers are not among them; trailers are.
     pub fn unanswerable(&self) -> Vec<Unanswerable> {
-        let record = everything();
-        self.commands()
-            .into_iter()
-            .filter(|command| !is_answered(command, &record))
-            .map(|command| Unanswerable {
-                operator: command.operator.name,
-                position: command.position,
-            })
-            .collect()
+        unanswerable(self.commands())
     }
+}
+
+impl Member {
+    /// As [`Template::unanswerable`].
+    pub fn unanswerable(&self) -> Vec<Unanswerable> {
+        unanswerable(self.commands())
+    }
+}
+
+fn unanswerable(commands: Vec<&Command>) -> Vec<Unanswerable> {
+    let record = everything();
+    commands
+        .into_iter()
+        .filter(|command| !is_answered(command, &record))
+        .map(|command| Unanswerable {
+            operator: command.operator.name,
+            position: command.position,
+        })
+        .collect()
 }
 
 /// A record with a value in each of its fields that answer operators.

@@ -7,6 +7,9 @@
 //! **Failure.** [`Undelivered`] tells what may be tried again from what never will be taken: by
 //! that, not by time alone, it is decided what waits and what is put aside.
 
+mod cluster;
+pub mod kong_json;
+
 use std::time::Duration;
 
 pub use gatelog_journal::Start;

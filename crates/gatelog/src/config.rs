@@ -15,6 +15,7 @@ mod environment;
 mod file;
 mod filter;
 mod number;
+pub mod plugins;
 mod size;
 mod switch;
 
@@ -32,6 +33,8 @@ use gatelog_filter::{AccessLogFilter, SampleConfig};
 use gatelog_redact::Redact;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use self::plugins::{Entities, Plugin};
 
 /// The configuration of `gatelog serve`.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
@@ -72,6 +75,34 @@ pub struct Config {
     pub sample: Option<SampleConfig>,
     /// What is kept out of everything that is written, besides what always is.
     pub redact: Redact,
+    /// Services, with their plugins and routes. They need not be here for a plugin to name them.
+    #[serde(
+        deserialize_with = "plugins::list",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schemars(with = "Vec<serde_json::Value>")]
+    pub services: Entities<plugins::Service>,
+    /// Routes, with their plugins.
+    #[serde(
+        deserialize_with = "plugins::list",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schemars(with = "Vec<serde_json::Value>")]
+    pub routes: Entities<plugins::Route>,
+    /// Consumers, with their plugins.
+    #[serde(
+        deserialize_with = "plugins::list",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schemars(with = "Vec<serde_json::Value>")]
+    pub consumers: Entities<plugins::Consumer>,
+    /// Where records are sent on, as Kong's plugins do it.
+    #[serde(
+        deserialize_with = "plugins::list",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schemars(with = "Vec<serde_json::Value>")]
+    pub plugins: Vec<Plugin>,
     /// Older forms of answers, for readers that depend on them.
     pub compat: Compat,
     /// The log of gatelog itself.
@@ -93,6 +124,10 @@ impl Default for Config {
             filter: None,
             sample: None,
             redact: Redact::default(),
+            services: Vec::new(),
+            routes: Vec::new(),
+            consumers: Vec::new(),
+            plugins: Vec::new(),
             compat: Compat::default(),
             log: Log::default(),
         }

@@ -49,6 +49,7 @@ pub const FAILPOINTS: &[&str] = &[
     "dead_letter.frames_kept", // the store has not seen the batch
     "dead_letter.write",
     "dead_letter.sync",
+    "file_log.write",
     "output.delivered", // not confirmed
     "output.letter_written",
     "output.shed", // letters are written, nothing is passed
@@ -62,6 +63,7 @@ pub const FAILPOINTS: &[&str] = &[
 pub const DISK_FAILPOINTS: &[&str] = &[
     "dead_letter.write",
     "dead_letter.sync",
+    "file_log.write",
     "output.progress_write",
     "output.progress_sync",
 ];

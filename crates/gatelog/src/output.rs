@@ -2,13 +2,18 @@
 //!
 //! **Shape.** An [`Output`] takes batches and says what became of them. Everything else is the
 //! [forwarder's](crate::forwarder): reading, gathering, trying again, the position, the backlog and
-//! the dead letter.
+//! the dead letter. [`configured`] makes the outputs that the configuration names as plugins; each
+//! knows by its [claim](scope::Claim) which records are its own.
 //!
 //! **Failure.** [`Undelivered`] tells what may be tried again from what never will be taken: by
 //! that, not by time alone, it is decided what waits and what is put aside.
 
 mod cluster;
+pub mod configured;
+pub mod file_log;
 pub mod kong_json;
+pub mod line;
+pub mod scope;
 
 use std::time::Duration;
 

@@ -30,6 +30,7 @@ use crate::dead_letter::DeadLetters;
 use crate::forwarder::{OutputState, Outputs, Registered};
 use crate::health::Health;
 use crate::intake::{Intake, hash_key};
+use crate::output::configured::{OutputsError, configured};
 use crate::output::{self, Output};
 use crate::pipeline::Pipeline;
 use crate::refusal::{self, Refused};
@@ -119,6 +120,9 @@ pub enum StartError {
         #[from]
         error: RuleError,
     },
+    /// The outputs cannot be made.
+    #[error("{0}")]
+    Outputs(#[from] OutputsError),
     /// The filter cannot be used.
     #[error("filter: {0}")]
     Filter(#[from] CompileError),
@@ -221,10 +225,10 @@ pub struct Running {
 /// # Errors
 /// [`StartError`]: only configuration, the local disk and the address can prevent it.
 pub async fn start(config: &Config) -> Result<Running, StartError> {
-    start_with_outputs(config, Vec::new()).await
+    start_with_outputs(config, configured(config)?).await
 }
 
-/// As [`start`], and sends records on to these outputs.
+/// As [`start`], and sends records on to these outputs alone.
 ///
 /// # Errors
 /// As [`start`].

@@ -8,6 +8,7 @@ use clap::Args;
 use gatelog_filter::Runtime;
 
 use super::{USAGE, print, serve};
+use crate::output::configured::warnings;
 use crate::selection::Selection;
 
 /// Arguments of `gatelog check`.
@@ -25,6 +26,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
                 for warning in selection.warnings() {
                     print::error(format_args!("warning: filter: {warning}"));
                 }
+            }
+            for warning in warnings(&config).unwrap_or_default() {
+                print::error(format_args!("warning: {warning}"));
             }
             print::line(format_args!("{}: valid", arguments.file.display()));
             ExitCode::SUCCESS

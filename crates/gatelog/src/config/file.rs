@@ -6,6 +6,7 @@ use gatelog_filter::{Filter, Runtime};
 use gatelog_redact::Rules;
 use gatelog_store::mysql::Dsn;
 
+use super::plugins::{ItemError, instances};
 use super::{Config, StoreName, environment};
 
 /// Why there is no configuration.
@@ -44,6 +45,9 @@ pub enum ConfigError {
         /// What is wrong, and what would be right.
         problem: String,
     },
+    /// Plugins and what they are for do not fit together.
+    #[error("{0}")]
+    Plugins(#[from] ItemError),
 }
 
 /// Reads the file (defaults where there is none) and lays the environment over it.
@@ -92,7 +96,7 @@ pub fn parse(text: &str) -> Result<Config, String> {
     }
     serde_saphyr::from_str(text).map_err(|error| {
         let message = error.to_string();
-        if ["dsn", "mysql", "hash_key"]
+        if ["dsn", "mysql", "hash_key", "plugins"]
             .iter()
             .any(|key| text.contains(key))
         {
@@ -180,6 +184,7 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     {
         return wrong("filter", error.to_string());
     }
+    instances(config)?;
     let lake = config.store.lake.is_some() || config.store.mysql.is_none();
     match config.query_store {
         Some(StoreName::Mysql) if config.store.mysql.is_none() => {

@@ -21,6 +21,8 @@ mod end_to_end;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod file_log;
+#[cfg(test)]
 mod filter;
 #[cfg(test)]
 mod flags;

@@ -110,9 +110,24 @@ fn nothing_is_written(how: &str) {
              ) ENGINE=InnoDB"
         ))
         .unwrap();
+    let file_log = |name: &str, more: &str| {
+        let path = dir.path().join(name);
+        format!(
+            "{{name: file-log, instance_name: {name}, config: {{path: {}, {more}}}}}",
+            path.display()
+        )
+    };
+    let file_logs = [
+        file_log(
+            "kong.log",
+            "custom_fields: {all: \"%REQ(COOKIE)% %REQ(:PATH)%\"}",
+        ),
+        file_log("hango.log", "access_log_format: hango"),
+    ];
     let config = format!(
-        "log: {{level: trace}}\nquery_store: lake\nredact: {}\nstore: {{lake: {{}}, mysql: {{dsn: \"{dsn}\"}}}}\n",
-        REDACT.replace("HOW", how)
+        "log: {{level: trace}}\nquery_store: lake\nredact: {}\nstore: {{lake: {{}}, mysql: {{dsn: \"{dsn}\"}}}}\nplugins: [{}]\n",
+        REDACT.replace("HOW", how),
+        file_logs.join(", ")
     );
     let mut gatelog = setup(&dir).config(config).start().unwrap();
     let bodies = planted(1);
@@ -137,6 +152,10 @@ fn nothing_is_written(how: &str) {
     gatelog.signal("TERM").unwrap();
     gatelog.wait_for_end(DEADLINE).unwrap();
     search("the log", gatelog.log().join("\n").as_bytes());
+    for name in ["kong.log", "hango.log"] {
+        let written = fs::read_to_string(dir.path().join(name)).unwrap();
+        assert_eq!(written.lines().count() as u64, accepted, "{name}");
+    }
     let files = search_files(dir.path());
     assert!(files > 5, "{files} files");
 }

@@ -1,0 +1,117 @@
+//! The outputs of a configuration.
+//!
+//! **Shape.** Each plugin's instance becomes an output with its settings. Which records are whose is
+//! decided among all instances of one plugin's name ([`scope`](super::scope)).
+
+use std::io;
+use std::sync::Arc;
+
+use gatelog_format::FormatError;
+
+use super::file_log::{FileLog, Files};
+use super::kong_json::CustomFieldError;
+use super::line::Line;
+use super::scope::{Claim, claims};
+use super::{Output, Settings};
+use crate::config::Config;
+use crate::config::plugins::{self, Instance, ItemError, Kind, instances};
+
+/// Why there are no outputs. What is wrong with the configuration has been told before by its check.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OutputsError {
+    /// Plugins do not fit together.
+    #[error("{0}")]
+    Item(#[from] ItemError),
+    /// A custom field cannot be used.
+    #[error("custom_fields: {0}")]
+    CustomField(#[from] CustomFieldError),
+    /// A format cannot be used.
+    #[error("access_log_format: {0}")]
+    Format(#[from] FormatError),
+    /// A thread cannot be started.
+    #[error("start an output's thread: {0}")]
+    Thread(#[source] io::Error),
+}
+
+/// An output, and how it is treated.
+pub type Configured = (Arc<dyn Output>, Settings);
+
+/// Makes the outputs that the configuration names, and tells the log what [`warnings`] says of them.
+///
+/// # Errors
+/// [`OutputsError`].
+pub fn configured(config: &Config) -> Result<Vec<Configured>, OutputsError> {
+    for warning in warnings(config)? {
+        tracing::warn!(warning, "output");
+    }
+    let mut files = Files::default();
+    let mut outputs = Vec::new();
+    for (instance, claim) in claimed(instances(config)?) {
+        let output = match instance.plugin.kind() {
+            Kind::FileLog(settings) => {
+                let file = files.at(&settings.path).map_err(OutputsError::Thread)?;
+                let line = line(&settings.line)?;
+                let output: Arc<dyn Output> =
+                    Arc::new(FileLog::new(instance.output, claim, line, file));
+                let treated = Settings {
+                    start: settings.delivery.start,
+                    max_backlog: settings.delivery.max_backlog,
+                    ..FileLog::settings()
+                };
+                (output, treated)
+            }
+        };
+        outputs.push(output);
+    }
+    Ok(outputs)
+}
+
+/// What an operator should know of the outputs, although they work.
+///
+/// # Errors
+/// As [`configured`].
+pub fn warnings(config: &Config) -> Result<Vec<String>, OutputsError> {
+    let mut warnings = Vec::new();
+    for instance in instances(config)?
+        .into_iter()
+        .filter(|one| one.plugin.enabled())
+    {
+        let Kind::FileLog(settings) = instance.plugin.kind();
+        let of_line = line(&settings.line)?.warnings().into_iter();
+        warnings.extend(of_line.map(|warning| format!("{}: {warning}", instance.output)));
+    }
+    Ok(warnings)
+}
+
+/// The instances that run, each with its claim among those of its plugin's name.
+fn claimed(instances: Vec<Instance<'_>>) -> Vec<(Instance<'_>, Claim)> {
+    let mut claimed = Vec::new();
+    let running: Vec<_> = instances
+        .into_iter()
+        .filter(|one| one.plugin.enabled())
+        .collect();
+    for name in Kind::NAMES {
+        let of_name = running
+            .iter()
+            .filter(|one| one.plugin.kind().name() == name);
+        let of_name: Vec<_> = of_name.cloned().collect();
+        let scopes: Vec<_> = of_name.iter().map(|one| one.scope.clone()).collect();
+        claimed.extend(of_name.into_iter().zip(claims(&scopes)));
+    }
+    claimed
+}
+
+fn line(line: &plugins::Line) -> Result<Line, OutputsError> {
+    Ok(match line {
+        plugins::Line::Kong(json) => Line::Kong(json.writer()?),
+        plugins::Line::Envoy {
+            format,
+            json,
+            omit_empty_values,
+        } => {
+            let template = plugins::template(format, *json)?;
+            Line::Envoy(template.omit_empty_values(*omit_empty_values))
+        }
+    })
+}

@@ -43,6 +43,12 @@ pub struct Config {
     /// As in a Kong declarative file; accepted and not used.
     #[serde(rename = "_format_version", skip_serializing_if = "Option::is_none")]
     pub format_version: Option<String>,
+    /// As in a Kong declarative file; accepted and not used.
+    #[serde(rename = "_transform", skip_serializing_if = "Option::is_none")]
+    pub transform: Option<bool>,
+    /// As in a Kong declarative file; accepted and not used.
+    #[serde(rename = "_comment", skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
     /// Address of the data listener: ingestion, queries, health. Default `0.0.0.0:8080`.
     #[serde(deserialize_with = "address::deserialize")]
     pub listen: SocketAddr,
@@ -113,6 +119,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             format_version: None,
+            transform: None,
+            comment: None,
             listen: (Ipv4Addr::UNSPECIFIED, 8080).into(),
             admin_listen: AdminListen::default(),
             data_dir: PathBuf::from("./gatelog-data"),

@@ -14,11 +14,10 @@
 //! | consumer | `consumer` |
 //!
 //! **Limits.** No allocation for a record. A scope that does not match costs comparisons of a few
-//! texts; one that does, a binary search for each kind of scope that is stronger.
+//! texts; one that does, a search among hashes for each kind of scope that is stronger.
 //!
 //! **Source.** Kong 3.10, `kong/runloop/plugins_iterator.lua`.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use gatelog_record::AccessRecord;
@@ -60,7 +59,11 @@ pub struct Claim {
 #[derive(Debug)]
 struct Rank {
     named: [bool; 3],
-    /// Sorted. What is not named is empty.
+    /// A bit for the hash of each key: most texts of most records have none.
+    bits: [u64; 16],
+    /// Of the keys, sorted.
+    hashes: Vec<u64>,
+    /// In the order of the hashes. What is not named is empty.
     keys: Vec<[String; 3]>,
 }
 
@@ -130,28 +133,49 @@ impl Claim {
     /// Whether the record is this instance's.
     pub fn wants(&self, record: &AccessRecord<'_>) -> bool {
         let told = Told::by(record);
-        self.scope.matches(&told) && !self.stronger.iter().any(|rank| rank.matches(&told))
+        if !self.scope.matches(&told) {
+            return false;
+        }
+        let told = told.hashed();
+        !self.stronger.iter().any(|rank| rank.matches(&told))
     }
 }
 
 impl Rank {
     fn of(named: [bool; 3], scopes: &[Scope]) -> Self {
         let scopes = scopes.iter().filter(|scope| scope.named() == named);
-        let mut keys: Vec<_> = scopes.flat_map(Scope::keys).collect();
-        keys.sort();
-        keys.dedup();
-        Self { named, keys }
+        let keys = scopes.flat_map(Scope::keys);
+        let hash_of = |[service, route, consumer]: &[String; 3]| {
+            combined(hash(service), hash(route), hash(consumer))
+        };
+        let mut hashed: Vec<_> = keys.map(|key| (hash_of(&key), key)).collect();
+        hashed.sort();
+        hashed.dedup();
+        let mut bits = [0; 16];
+        for (hash, _) in &hashed {
+            let (word, bit) = place(*hash);
+            if let Some(word) = bits.get_mut(word) {
+                *word |= bit;
+            }
+        }
+        let (hashes, keys) = hashed.into_iter().unzip();
+        Self {
+            named,
+            bits,
+            hashes,
+            keys,
+        }
     }
 
     /// Whether one of its scopes matches.
-    fn matches(&self, told: &Told<'_>) -> bool {
+    fn matches(&self, told: &[[Option<(&str, u64)>; 3]; 3]) -> bool {
         let of = |kind: usize| {
             let is_named = self.named.get(kind).copied().unwrap_or_default();
-            let told = told.texts.get(kind).copied().unwrap_or_default();
+            let told = told.get(kind).copied().unwrap_or_default();
             let texts = if is_named {
                 told
             } else {
-                [Some(""), None, None]
+                [Some(("", 0)), None, None]
             };
             texts.into_iter().flatten()
         };
@@ -160,18 +184,50 @@ impl Rank {
         })
     }
 
-    fn has(&self, sought: [&str; 3]) -> bool {
-        let compare = |key: &[String; 3]| {
-            let mut orders = key
-                .iter()
-                .zip(sought)
-                .map(|(key, sought)| key.as_str().cmp(sought));
-            orders
-                .find(|order| *order != Ordering::Equal)
-                .unwrap_or(Ordering::Equal)
-        };
-        self.keys.binary_search_by(compare).is_ok()
+    fn has(&self, sought: [(&str, u64); 3]) -> bool {
+        let [service, route, consumer] = sought.map(|(_, hash)| hash);
+        let hash = combined(service, route, consumer);
+        let (word, bit) = place(hash);
+        if self.bits.get(word).is_none_or(|word| word & bit == 0) {
+            return false;
+        }
+        let first = self.hashes.partition_point(|found| *found < hash);
+        let mut found = self.hashes.iter().zip(&self.keys).skip(first);
+        let same = |key: &[String; 3]| key.iter().zip(sought).all(|(key, (text, _))| key == text);
+        found
+            .by_ref()
+            .take_while(|(found, _)| **found == hash)
+            .any(|(_, key)| same(key))
     }
+}
+
+/// Spreads texts over 64 bits; 0 for an empty one. What is looked for is compared besides, and what it
+/// is looked for among comes from the configuration, so that no sender can make it slow.
+fn hash(text: &str) -> u64 {
+    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |hash: u64, word: u64| (hash.rotate_left(5) ^ word).wrapping_mul(SPREAD);
+    let bytes = text.as_bytes();
+    let (words, rest) = bytes.as_chunks();
+    let whole = words.iter();
+    let whole = whole.fold(0, |hash, word| mix(hash, u64::from_le_bytes(*word)));
+    match bytes.last_chunk() {
+        // The rest, with some bytes before it.
+        Some(last) if !rest.is_empty() => mix(whole, u64::from_le_bytes(*last)),
+        Some(_) => whole,
+        None => rest
+            .iter()
+            .fold(whole, |hash, byte| mix(hash, u64::from(*byte))),
+    }
+}
+
+/// The bit of a hash: which word of a rank's has it, and the bit alone.
+#[expect(clippy::cast_possible_truncation, reason = "four bits")]
+fn place(hash: u64) -> (usize, u64) {
+    ((hash >> 60) as usize, 1 << (hash >> 54 & 63))
+}
+
+fn combined(service: u64, route: u64, consumer: u64) -> u64 {
+    service ^ route.rotate_left(21) ^ consumer.rotate_left(42)
 }
 
 impl<'r> Told<'r> {
@@ -186,6 +242,11 @@ impl<'r> Told<'r> {
                 [record.consumer.as_deref(), None, None],
             ],
         }
+    }
+
+    fn hashed(&self) -> [[Option<(&'r str, u64)>; 3]; 3] {
+        let hashed = |text: Option<&'r str>| text.map(|text| (text, hash(text)));
+        self.texts.map(|texts| texts.map(hashed))
     }
 }
 

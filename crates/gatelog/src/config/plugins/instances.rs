@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use super::entity::{Entity, Is};
 use super::{Plugin, Reference};
 use crate::config::Config;
+use crate::forwarder::reader_name;
 use crate::output::scope::Scope;
 
 /// A plugin that is to run.
@@ -79,6 +80,9 @@ pub fn instances(config: &Config) -> Result<Vec<Instance<'_>>, ItemError> {
     }
     Ok(found.instances)
 }
+
+/// Bytes of the longest name of an output, as it is in the names of files.
+const LONGEST_NAME: usize = 200;
 
 /// What plugins may be for, in the order of [`Plugin::references`].
 const SERVICE: usize = 0;
@@ -171,6 +175,12 @@ impl<'c> Found<'c> {
                 "there is another {} for the same requests: give each an `instance_name` of its own",
                 plugin.kind().name()
             );
+            return Err(ItemError { item, problem });
+        }
+        if reader_name(&output).len() > LONGEST_NAME {
+            let problem =
+                "its scope is too long for the name of a file: give it an `instance_name`";
+            let problem = problem.to_owned();
             return Err(ItemError { item, problem });
         }
         let [service, route, consumer] = names.map(Option::unwrap_or_default);

@@ -220,6 +220,11 @@ fn what_does_not_fit_together_is_named_with_its_place() {
             "routes: ",
             "uniqueness violation: `r`",
         ),
+        (
+            format!("plugins: [{{{log}, service: {}}}]", "x".repeat(200)),
+            "plugins[0] (file-log): ",
+            "too long",
+        ),
     ] {
         let error = outputs(&yaml).unwrap_err();
         assert!(

@@ -4,12 +4,13 @@
 //! record <- redact <- plugin, gatelog
 //! record <- plugin          record, journal, store <- gatelog
 //! cel                       knows no record
+//! usage <- plugin           knows no record
 //! cel, record <- filter
 //! record <- store           record, journal <- testkit <- xtask, and everybody's tests
 //! record, cel <- format <- gatelog, xtask, invariants
 //! journal                   stores bytes and knows no record
 //! failpoint <- journal, store, gatelog
-//! cel, filter, record, redact, plugin, journal, store, gatelog, testkit <- invariants
+//! cel, filter, record, redact, usage, plugin, journal, store, gatelog, testkit <- invariants
 //! ```
 
 use std::path::Path;
@@ -18,15 +19,19 @@ use super::finding::Finding;
 use crate::workspace::{Dependency, Package};
 
 /// A member, and the members that its code may use. A new crate gets a line here.
-const EDGES: [(&str, &[&str]); 13] = [
+const EDGES: [(&str, &[&str]); 14] = [
     ("gatelog-record", &[]),
     ("gatelog-cel", &[]),
     ("gatelog-format", &["gatelog-cel", "gatelog-record"]),
     ("gatelog-filter", &["gatelog-cel", "gatelog-record"]),
     ("gatelog-redact", &["gatelog-record"]),
+    ("gatelog-usage", &[]),
     ("gatelog-failpoint", &[]),
     ("gatelog-journal", &["gatelog-failpoint"]),
-    ("gatelog-plugin", &["gatelog-record", "gatelog-redact"]),
+    (
+        "gatelog-plugin",
+        &["gatelog-record", "gatelog-redact", "gatelog-usage"],
+    ),
     ("gatelog-store", &["gatelog-failpoint", "gatelog-record"]),
     (
         "gatelog",
@@ -54,6 +59,7 @@ const EDGES: [(&str, &[&str]); 13] = [
             "gatelog-redact",
             "gatelog-store",
             "gatelog-testkit",
+            "gatelog-usage",
         ],
     ),
     (

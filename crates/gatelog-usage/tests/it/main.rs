@@ -1,0 +1,4 @@
+//! What the crate promises, from outside.
+
+#[cfg(test)]
+mod json_scan;

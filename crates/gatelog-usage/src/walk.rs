@@ -1,0 +1,150 @@
+//! A body's text, from its first byte to its values.
+
+use crate::content::Content;
+use crate::event_frames::EventFrames;
+use crate::event_lines::{EventLines, Part};
+use crate::json_scan::Scanner;
+use crate::place::PLACES;
+use crate::tally::Tally;
+use crate::usage::{ResponseType, Usage};
+
+/// A walk over the text of a body.
+pub(crate) struct Walk {
+    form: Form,
+    scanner: Scanner<'static>,
+    tally: Tally,
+    is_stream: bool,
+    has_data: bool,
+    /// Whether the scanner looks for tokens.
+    wants_token: bool,
+}
+
+/// How documents stand in the text.
+enum Form {
+    /// Not known before the first byte that counts.
+    Unknown,
+    /// They follow each other, or there is one.
+    Documents,
+    Lines(EventLines),
+    Frames(EventFrames),
+}
+
+impl Walk {
+    pub(crate) fn new(content: Content) -> Self {
+        let mut walk = Self {
+            form: match content {
+                Content::Frames => Form::Frames(EventFrames::new()),
+                Content::Document | Content::Stream => Form::Unknown,
+            },
+            scanner: Scanner::new(&PLACES.usage),
+            tally: Tally::default(),
+            is_stream: false,
+            has_data: false,
+            wants_token: false,
+        };
+        if content != Content::Document {
+            walk.expect_stream();
+        }
+        walk
+    }
+
+    fn expect_stream(&mut self) {
+        self.is_stream = true;
+        self.wants_token = true;
+        self.scanner.look_for(&PLACES.usage_and_tokens);
+    }
+
+    pub(crate) fn is_stream(&self) -> bool {
+        self.is_stream
+    }
+
+    pub(crate) fn has_data(&self) -> bool {
+        self.has_data
+    }
+
+    pub(crate) fn has_token(&self) -> bool {
+        self.tally.has_token
+    }
+
+    pub(crate) fn feed(&mut self, text: &[u8]) {
+        let text = if let Form::Unknown = self.form {
+            self.begin(text)
+        } else {
+            text
+        };
+        if text.is_empty() {
+            return;
+        }
+        let mut documents = Documents {
+            scanner: &mut self.scanner,
+            tally: &mut self.tally,
+            has_data: &mut self.has_data,
+            wants_token: &mut self.wants_token,
+        };
+        match &mut self.form {
+            Form::Unknown => {}
+            Form::Documents => documents.text(text, self.is_stream),
+            Form::Lines(lines) => lines.feed(text, &mut |part| documents.part(part)),
+            Form::Frames(frames) => frames.feed(text, &mut |part| documents.part(part)),
+        }
+    }
+
+    /// The text from its first byte that counts; that tells the form.
+    fn begin<'a>(&mut self, text: &'a [u8]) -> &'a [u8] {
+        // White space, and a mark of the encoding.
+        let counts = |byte: &u8| !matches!(byte, 0..=b' ' | 0xef | 0xbb | 0xbf);
+        let Some(at) = text.iter().position(counts) else {
+            return &[];
+        };
+        let text = text.get(at..).unwrap_or_default();
+        let first = text.first();
+        self.form = match first {
+            Some(b'{' | b'[') => Form::Documents,
+            _ => Form::Lines(EventLines::new()),
+        };
+        // Gemini's stream without events is a list.
+        if first != Some(&b'{') && !self.is_stream {
+            self.expect_stream();
+        }
+        text
+    }
+
+    pub(crate) fn usage(self) -> Usage {
+        let response_type = match (&self.form, self.is_stream) {
+            (Form::Unknown, _) => None,
+            (_, true) => Some(ResponseType::Stream),
+            (_, false) => Some(ResponseType::Normal),
+        };
+        Usage {
+            response_type,
+            ..self.tally.usage()
+        }
+    }
+}
+
+/// Where documents go.
+struct Documents<'a> {
+    scanner: &'a mut Scanner<'static>,
+    tally: &'a mut Tally,
+    has_data: &'a mut bool,
+    wants_token: &'a mut bool,
+}
+
+impl Documents<'_> {
+    fn text(&mut self, text: &[u8], is_stream: bool) {
+        *self.has_data |= is_stream;
+        let Self { scanner, tally, .. } = self;
+        scanner.feed(text, &mut |path, value| tally.take(path, value));
+    }
+
+    fn part(&mut self, part: Part<'_>) {
+        match part {
+            Part::Data(data) => self.text(data, data != b"\n"),
+            Part::End if *self.wants_token && self.tally.has_token => {
+                *self.wants_token = false;
+                self.scanner.look_for(&PLACES.usage);
+            }
+            Part::End => self.scanner.reset(),
+        }
+    }
+}

@@ -37,6 +37,7 @@ pub mod filter;
 
 // Of the plugin.
 pub mod plugin_config;
+pub mod usage;
 
 // Of the service and the stores.
 #[cfg(feature = "service")]
@@ -72,6 +73,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("redact", redact::check),
     ("plugin_config", plugin_config::check),
     ("small", small::check),
+    ("usage", usage::check),
     ("wire", wire::check),
     #[cfg(feature = "service")]
     ("config", config::check),

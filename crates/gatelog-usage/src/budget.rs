@@ -17,7 +17,7 @@ pub(crate) struct Permit {
 }
 
 impl Budget {
-    /// As many places; each may cost 1.5 MiB while it is taken.
+    /// As many places; each may cost 2 MiB while it is taken.
     pub fn new(places: usize) -> Self {
         Self {
             free: Arc::new(AtomicUsize::new(places)),

@@ -8,7 +8,7 @@
 //! its end is not told: a number is complete only when something stands behind it.
 //!
 //! **Limits.** Memory: one text of at most [`TEXT_BYTES`] (or what [`Scanner::with_limit`] says), and a
-//! frame of 16 bytes for each object and array above a place that was asked for. Nesting is not
+//! few bytes for each object and array above a place that was asked for. Nesting is not
 //! limited, for below the places of `Paths` only its depth is counted.
 //!
 //! **Failure.** The scanner is no judge: what is no JSON is told only where it is in the way of

@@ -141,3 +141,14 @@ impl Response {
 pub fn prepare() {
     std::sync::LazyLock::force(&PLACES);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_body_costs_less_than_two_kibibytes() {
+        // The rest is one text of the scanner, the model and the id.
+        assert!(size_of::<Response>() + 3 * 256 < 2 << 10);
+    }
+}

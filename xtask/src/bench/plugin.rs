@@ -57,6 +57,8 @@ struct Round {
     paced: Paced,
     /// With the plugin.
     ledger: Option<Ledger>,
+    /// With Envoy's gRPC logger: entries that it took, and that it dropped.
+    grpc_entries: [u64; 2],
 }
 
 /// What an Envoy with one worker holds, and what it holds with two.
@@ -180,6 +182,7 @@ impl Bench {
                 seconds,
             )?,
             ledger: stage.ledger()?,
+            grpc_entries: stage.grpc_entries()?,
         })
     }
 

@@ -131,6 +131,15 @@ impl Stage {
         self.envoy.stat("http.gateway.downstream_rq_total")
     }
 
+    /// What Envoy's gRPC logger took and what it dropped, because its buffer was full; 0 with another.
+    pub(super) fn grpc_entries(&self) -> anyhow::Result<[u64; 2]> {
+        let stat = |name| {
+            let name = format!("access_logs.grpc_access_log.logs_{name}");
+            self.envoy.stat(&name)
+        };
+        Ok([stat("written")?, stat("dropped")?])
+    }
+
     /// Waits until the receiver has everything, or a while; and counts. `None` without the plugin.
     pub(super) fn ledger(&self) -> anyhow::Result<Option<Ledger>> {
         let Some(receiver) = &self.receiver else {

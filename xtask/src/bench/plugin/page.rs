@@ -223,6 +223,17 @@ fn ledger(text: &mut String, figures: &Figures) -> anyhow::Result<()> {
             }
         )?;
     }
+    let grpc = LOGGERS.iter().zip(&figures.rounds);
+    let grpc = grpc.filter(|((logger, _), _)| *logger == Logger::Grpc);
+    let entries: Vec<String> = grpc
+        .flat_map(|(_, rounds)| rounds)
+        .map(|round| format!("{} and {}", round.grpc_entries[0], round.grpc_entries[1]))
+        .collect();
+    writeln!(
+        text,
+        "\nEnvoy's gRPC logger, which says nothing of what arrives, took and dropped in its rounds: {}.",
+        entries.join(", ")
+    )?;
     Ok(())
 }
 
@@ -268,4 +279,80 @@ fn rounds(text: &mut String, figures: &Figures) -> anyhow::Result<()> {
         writeln!(text, "- {name}: {}", all.join(", "))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::paced::Paced;
+    use super::super::super::wrk::Load;
+    use super::super::{Extent, Ledger, Measured};
+    use super::*;
+
+    fn round(cpu_us: f64, per_second: f64, ledger: Option<Ledger>) -> Round {
+        let load = Load {
+            requests: 100,
+            per_second,
+            p50_ms: 0.2,
+            p99_ms: 0.5,
+        };
+        let paced = Paced {
+            per_second,
+            p50_ms: 0.2,
+            p99_ms: cpu_us / 100.0,
+        };
+        Round {
+            direct: Measured { load, cpu_us },
+            proxied: Measured { load, cpu_us },
+            paced,
+            ledger,
+            grpc_entries: [7, 0],
+        }
+    }
+
+    #[test]
+    fn the_plugin_stands_beside_its_limits() {
+        let lost = Ledger {
+            requests: 100,
+            captured: 100,
+            dropped: 1,
+            accepted: 99,
+        };
+        let held = |one, two| Memory {
+            requests: 10,
+            before_mib: 60.0,
+            after_mib: [one, two],
+        };
+        let figures = Figures {
+            extent: Extent {
+                rounds: 1,
+                seconds: 1,
+                requests: 10,
+            },
+            rounds: vec![
+                vec![round(20.0, 40_000.0, None)],
+                Vec::new(),
+                vec![round(25.0, 39_000.0, None)],
+                Vec::new(),
+                vec![round(30.0, 32_000.0, Some(lost))],
+                Vec::new(),
+            ],
+            chunk_us: [vec![10.0], vec![11.0], vec![12.5]],
+            memory: [held(60.0, 62.0), held(70.0, 73.0), held(90.0, 99.0)],
+            wasm_bytes: 350_000,
+        };
+        let page = page(&figures).unwrap();
+        for row in [
+            "| CPU added to a request, direct | at most 12 us | 10.0 us |",
+            "| requests per second kept, proxied | at least 75 % | 80 % |",
+            "| p99 added, proxied, 5000 requests/s | at most 0.1 ms | 0.10 ms |",
+            "| memory of a worker after 10 requests | at most 16 MiB | 7.0 MiB |",
+            "| size of the module | at most 800 KB | 350 KB |",
+            "| records dropped | 0 | 1 |",
+            "| CPU added to a chunk of SSE | at most 3 us | 2.5 us |",
+            "| the plugin | 100 | 100 | 1 | 99 | **not equal** |",
+            "dropped in its rounds: 7 and 0.",
+        ] {
+            assert!(page.contains(row), "{row}\n{page}");
+        }
+    }
 }

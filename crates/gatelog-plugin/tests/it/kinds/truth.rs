@@ -88,7 +88,15 @@ pub(super) const ALLOWED: [(Field, &str); 5] = [
 ];
 
 /// What else a line has, for [`expected`].
-const BESIDES: [(&str, &str); 3] = [
+const BESIDES: [(&str, &str); 5] = [
+    (
+        "first_from_upstream",
+        "%COMMON_DURATION(DS_RX_BEG:US_RX_BEG:ms)%",
+    ),
+    (
+        "first_to_client",
+        "%COMMON_DURATION(DS_RX_BEG:DS_TX_BEG:ms)%",
+    ),
     ("traceparent", "%REQ(TRACEPARENT)%"),
     ("content_type", "%REQ(CONTENT-TYPE)%"),
     (
@@ -127,7 +135,18 @@ pub(super) fn differences(record: &AccessRecord<'_>, line: &Json) -> Vec<String>
             };
             (!same).then(|| format!("{}: Envoy {expected:?}, gatelog {found:?}", field.name()))
         })
+        .chain(first_byte(record, line))
         .collect()
+}
+
+/// The time to the first byte, where the record has one, is that of no operator: it lies between the
+/// upstream's first byte and the first to the client.
+fn first_byte(record: &AccessRecord<'_>, line: &Json) -> Option<String> {
+    let found = record.first_byte_time?;
+    let bound = |key| value(line, key)?.parse::<i64>().ok();
+    let bounds = (bound("first_from_upstream"), bound("first_to_client"));
+    let within = matches!(bounds, (Some(from), Some(to)) if (from..=to).contains(&found));
+    (!within).then(|| format!("first_byte_time: Envoy {bounds:?}, gatelog {found}"))
 }
 
 /// What the line demands of a column.

@@ -24,7 +24,7 @@ pub fn check(bytes: &[u8]) {
 /// What is said if it is refused.
 fn read(bytes: &[u8]) -> String {
     let config = match Config::parse(bytes) {
-        Ok(config) => config,
+        Ok(config) => config.delivery,
         Err(error) => return error.to_string(),
     };
     let in_headers = [

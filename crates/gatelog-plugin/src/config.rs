@@ -1,132 +1,59 @@
-//! The plugin's configuration, as a `WasmPlugin`'s `pluginConfig` or Envoy's filter gives it.
+//! The plugin's configuration, as a `WasmPlugin`'s `pluginConfig` or Envoy's filter gives it. Its
+//! reference for people is `docs/plugin.md`, which a test holds to these types.
 //!
-//! **Shape.** JSON text in, a checked [`Config`] out.
+//! **Shape.** JSON text in, a checked [`Config`] out: how to deliver, once for the worker, and what to
+//! record, by default and by rule. On Higress it arrives merged: the top level is the default, and
+//! `_rules_` holds what is different for some requests. A rule has a key of its own or that of the
+//! default, whole; how to deliver is the same for all.
 //!
 //! **Failure.** An unknown key is an error that names it, at every level: a misspelt key that is
 //! passed over is a setting that silently does not hold.
 
-use std::collections::BTreeMap;
+mod capture;
+mod delivery;
+mod error;
+mod layer;
+mod metadata_hub;
+mod names;
+mod recording;
+mod rule;
+mod section;
 
-use serde::Deserialize;
+use std::rc::Rc;
 
-use crate::host::Level;
+use serde_json::{Map, Value};
+
+pub use capture::CaptureConfig;
+pub use delivery::{BatchConfig, Delivery, QueueConfig};
+pub use error::ConfigError;
+use layer::{Layer, agreed, known, rules, take};
+pub use metadata_hub::{MetadataHubConfig, StateRecord};
+pub use names::Names;
+pub use recording::Recording;
+pub use rule::Asked;
+use rule::Condition;
+use section::Section;
+
+/// The key that holds the rules.
+const RULES: &str = "_rules_";
 
 /// How the plugin works.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug)]
 pub struct Config {
-    /// Service of the collector, as the gateway's registry names it (`gatelog.static`). Required
-    /// unless `collector_cluster` is set.
-    pub collector_service_name: Option<String>,
-    /// Its port, 1 to 65535. Required unless `collector_cluster` is set.
-    pub collector_port: Option<u16>,
-    /// Envoy cluster of the collector; by default `outbound|PORT||NAME` of the two keys above.
-    pub collector_cluster: Option<String>,
-    /// Path that batches are posted to. Default `/ingest`.
-    pub collector_path: String,
-    /// Sent as `authorization: Bearer …`. Default none.
-    pub collector_token: Option<String>,
-    /// More headers for each batch, by name. Default none.
-    pub collector_headers: BTreeMap<String, String>,
-    /// How long to wait for the collector's answer, in milliseconds, 1 to 600000. Default 5000.
-    pub timeout_ms: u32,
-    /// When a batch is full.
-    pub batch: BatchConfig,
-    /// How much may wait.
-    pub queue: QueueConfig,
-    /// The `instance_id` of every record. By default what the node says: its metadata `POD_NAME`,
-    /// else its id.
-    pub instance_id: Option<String>,
-    /// The least important lines that are logged: `trace`, `debug`, `info`, `warn`, `error`. Default
-    /// `info`.
-    pub log_level: Level,
+    /// How records reach the collector.
+    pub delivery: Delivery,
+    /// What is recorded where no rule holds; `None`: nothing.
+    default: Option<Rc<Recording>>,
+    rules: Vec<Rule>,
+    /// What a log should say of it when it is loaded.
+    pub warnings: Vec<String>,
 }
 
-/// When a batch is full.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct BatchConfig {
-    /// Records, 1 to 10000. Default 50; 1 sends single objects instead of arrays.
-    pub max_records: u32,
-    /// Bytes of JSON, 1024 to 33554432 (the collector's default limit). Default 262144. A larger
-    /// record travels alone.
-    pub max_bytes: usize,
-    /// How long a record waits for others at most, in milliseconds, 20 to 60000. Default 1000.
-    pub flush_interval_ms: u32,
-}
-
-/// How much may wait in one worker.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct QueueConfig {
-    /// Bytes of JSON, waiting and in flight, from `batch.max_bytes` to 1073741824. Default 8388608.
-    /// When it is full, the oldest batch that waits is dropped and counted.
-    pub max_bytes: usize,
-}
-
-/// Why a configuration was refused.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// No JSON, an unknown key, or a value of the wrong type.
-    #[error("{0}")]
-    Json(#[from] serde_json::Error),
-    /// A key without which the plugin cannot work.
-    #[error("`{0}` is required, unless `collector_cluster` is set")]
-    Missing(&'static str),
-    /// A number outside its range.
-    #[error("`{key}` is {found}; it must be {min} to {max}")]
-    OutOfRange {
-        /// The key.
-        key: &'static str,
-        /// Its value.
-        found: u64,
-        /// The least value.
-        min: u64,
-        /// The greatest value.
-        max: u64,
-    },
-    /// A text that cannot be used where it goes.
-    #[error("`{key}` {problem}")]
-    Unusable {
-        /// The key.
-        key: String,
-        /// What is wrong with its value. The value itself may be a secret.
-        problem: &'static str,
-    },
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            collector_service_name: None,
-            collector_port: None,
-            collector_cluster: None,
-            collector_path: "/ingest".to_owned(),
-            collector_token: None,
-            collector_headers: BTreeMap::new(),
-            timeout_ms: 5000,
-            batch: BatchConfig::default(),
-            queue: QueueConfig::default(),
-            instance_id: None,
-            log_level: Level::Info,
-        }
-    }
-}
-
-impl Default for BatchConfig {
-    fn default() -> Self {
-        Self {
-            max_records: 50,
-            max_bytes: 256 << 10,
-            flush_interval_ms: 1000,
-        }
-    }
-}
-
-impl Default for QueueConfig {
-    fn default() -> Self {
-        Self { max_bytes: 8 << 20 }
-    }
+/// What is recorded of some requests.
+#[derive(Debug)]
+struct Rule {
+    condition: Condition,
+    recording: Rc<Recording>,
 }
 
 impl Config {
@@ -135,131 +62,70 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the key.
     pub fn parse(json: &[u8]) -> Result<Self, ConfigError> {
-        let json = if json.trim_ascii().is_empty() {
-            b"{}"
-        } else {
-            json
+        let value = match json.trim_ascii() {
+            [] => Value::Object(Map::new()),
+            json => serde_json::from_slice(json)?,
         };
-        let config: Self = serde_json::from_slice(json)?;
-        config.check()?;
-        Ok(config)
-    }
+        let Value::Object(mut members) = value else {
+            return Err(ConfigError::unusable("configuration", "must be an object"));
+        };
+        let rules = rules(members.remove(RULES))?;
+        known(&members, "", &[&delivery::KEYS, &recording::KEYS, &[RULES]])?;
+        let top = Layer::new(members, "")?;
 
-    fn check(&self) -> Result<(), ConfigError> {
-        if self.collector_cluster.is_none() {
-            if self.collector_service_name.is_none() {
-                return Err(ConfigError::Missing("collector_service_name"));
-            }
-            if self.collector_port.is_none() {
-                return Err(ConfigError::Missing("collector_port"));
-            }
+        let mut warnings = Vec::new();
+        let default = Recording::read(top.recording.clone(), "", &mut warnings)?;
+        let mut delivery = vec![(top.delivery.clone(), "the top level".to_owned())];
+        let mut read = Vec::with_capacity(rules.len());
+        for (index, mut members) in rules.into_iter().enumerate() {
+            let place = format!("{RULES}[{index}].");
+            let allowed = [&delivery::KEYS[..], &recording::KEYS, &rule::KEYS];
+            known(&members, &place, &allowed)?;
+            let condition = take(&mut members, &rule::KEYS);
+            let mut condition = Section::of(condition, &place, &rule::KEYS)?;
+            let condition = Condition::read(&mut condition)?;
+            let layer = Layer::new(members, &place)?;
+            let recording = layer.recording_over(&top);
+            let recording = Recording::read(recording, &place, &mut warnings)?;
+            delivery.push((layer.delivery, format!("`{RULES}[{index}]`")));
+            read.push(Rule {
+                condition,
+                recording: Rc::new(recording),
+            });
         }
-        in_range("collector_port", self.collector_port.unwrap_or(1), 1, 65535)?;
-        in_range("timeout_ms", self.timeout_ms, 1, 600_000)?;
-        in_range("batch.max_records", self.batch.max_records, 1, 10_000)?;
-        in_range(
-            "batch.max_bytes",
-            bytes(self.batch.max_bytes),
-            1024,
-            32 << 20,
-        )?;
-        in_range(
-            "batch.flush_interval_ms",
-            self.batch.flush_interval_ms,
-            20,
-            60_000,
-        )?;
-        in_range(
-            "queue.max_bytes",
-            bytes(self.queue.max_bytes),
-            bytes(self.batch.max_bytes),
-            1 << 30,
-        )?;
-        for (key, text) in [
-            ("collector_service_name", &self.collector_service_name),
-            ("collector_cluster", &self.collector_cluster),
-            ("collector_token", &self.collector_token),
-            ("instance_id", &self.instance_id),
-        ] {
-            if let Some(text) = text
-                && !is_header_value(text)
-            {
-                return Err(unusable(key, "is empty or holds control characters"));
-            }
-        }
-        if !self.collector_path.starts_with('/') || !is_header_value(&self.collector_path) {
-            return Err(unusable("collector_path", "must begin with `/`"));
-        }
-        for (name, value) in &self.collector_headers {
-            let key = format!("collector_headers.{name}");
-            if !is_header_name(name) {
-                return Err(unusable(&key, "is no name of a header"));
-            }
-            if !is_header_value(value) {
-                return Err(unusable(&key, "is empty or holds control characters"));
-            }
-        }
-        Ok(())
-    }
-
-    /// The Envoy cluster that batches go to.
-    pub fn cluster(&self) -> String {
-        match &self.collector_cluster {
-            Some(cluster) => cluster.clone(),
-            None => format!(
-                "outbound|{}||{}",
-                self.collector_port.unwrap_or_default(),
-                self.authority()
-            ),
-        }
-    }
-
-    /// The `:authority` of the calls.
-    pub fn authority(&self) -> &str {
-        self.collector_service_name.as_deref().unwrap_or("gatelog")
-    }
-}
-
-fn unusable(key: &str, problem: &'static str) -> ConfigError {
-    ConfigError::Unusable {
-        key: key.to_owned(),
-        problem,
-    }
-}
-
-fn in_range(
-    key: &'static str,
-    found: impl Into<u64>,
-    min: u64,
-    max: u64,
-) -> Result<(), ConfigError> {
-    let found = found.into();
-    if (min..=max).contains(&found) {
-        Ok(())
-    } else {
-        Err(ConfigError::OutOfRange {
-            key,
-            found,
-            min,
-            max,
+        // As in Higress' own plugins: a top level that could not work by itself is no default.
+        let names_collector = |key| top.delivery.contains_key(key);
+        let is_default = read.is_empty()
+            || names_collector("collector_service_name")
+            || names_collector("collector_cluster");
+        let delivery = agreed(&delivery)?;
+        delivery.check()?;
+        warnings.dedup();
+        Ok(Self {
+            delivery,
+            default: is_default.then(|| Rc::new(default)),
+            rules: read,
+            warnings,
         })
     }
-}
 
-fn bytes(number: usize) -> u64 {
-    number as u64
-}
+    /// What is to be recorded of a request; `None`: nothing, no rule holds and there is no default.
+    /// `asked` is not called where there are no rules.
+    pub fn recording<'r>(&self, asked: impl FnOnce() -> Asked<'r>) -> Option<&Rc<Recording>> {
+        if !self.rules.is_empty() {
+            let asked = asked();
+            let rule = self.rules.iter().find(|rule| rule.condition.holds(asked));
+            if let Some(rule) = rule {
+                return Some(&rule.recording);
+            }
+        }
+        self.default.as_ref()
+    }
 
-/// Names of headers as HTTP/2 takes them, without the pseudo-headers.
-fn is_header_name(name: &str) -> bool {
-    !name.is_empty()
-        && name.bytes().all(
-            |byte| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.'),
-        )
-}
-
-fn is_header_value(value: &str) -> bool {
-    !value.is_empty() && !value.bytes().any(|byte| byte.is_ascii_control())
+    /// Whether what is recorded is different for some requests, so that they have to be asked about.
+    pub fn has_rules(&self) -> bool {
+        !self.rules.is_empty()
+    }
 }
 
 #[cfg(test)]
@@ -268,49 +134,94 @@ mod tests {
 
     use super::*;
 
+    fn parse(json: &str) -> Result<Config, ConfigError> {
+        Config::parse(json.as_bytes())
+    }
+
     fn problem(json: &str) -> String {
-        Config::parse(json.as_bytes()).unwrap_err().to_string()
+        parse(json).unwrap_err().to_string()
+    }
+
+    /// A configuration with this besides the collector.
+    fn with(more: &str) -> String {
+        format!(r#"{{"collector_cluster":"c",{more}}}"#)
+    }
+
+    fn asked<'r>(route: &'r str, host: &'r str) -> Asked<'r> {
+        Asked {
+            host,
+            route,
+            ..Asked::default()
+        }
     }
 
     #[test]
     fn the_two_keys_of_the_reference_plugin_are_enough() {
-        let config = Config::parse(
-            br#"{"collector_service_name":"collector.static","collector_port":8080}"#,
-        )
-        .unwrap();
-        assert_eq!(config.cluster(), "outbound|8080||collector.static");
-        assert_eq!(config.authority(), "collector.static");
-        assert_eq!(config.collector_path, "/ingest");
-        assert_eq!(config.batch, BatchConfig::default());
+        let config =
+            parse(r#"{"collector_service_name":"collector.static","collector_port":8080}"#)
+                .unwrap();
+        let delivery = &config.delivery;
+        assert_eq!(delivery.cluster(), "outbound|8080||collector.static");
+        assert_eq!(delivery.authority(), "collector.static");
+        assert_eq!(delivery.collector_path, "/ingest");
+        assert_eq!(delivery.batch, BatchConfig::default());
+        assert!(
+            config
+                .recording(|| unreachable!("there are no rules"))
+                .is_some()
+        );
     }
 
     #[test]
     fn a_cluster_may_be_named_outright() {
-        let config = Config::parse(br#"{"collector_cluster":"gatelog"}"#).unwrap();
-        assert_eq!(config.cluster(), "gatelog");
+        let config = parse(r#"{"collector_cluster":"gatelog"}"#).unwrap();
+        assert_eq!(config.delivery.cluster(), "gatelog");
     }
 
     #[test]
     fn an_unknown_key_is_named_at_every_level() {
-        for (json, key) in [
-            (r#"{"capture":{}}"#, "`capture`"),
-            (r#"{"_rules_":[]}"#, "`_rules_`"),
-            (r#"{"batch":{"max_record":5}}"#, "`max_record`"),
-            (r#"{"queue":{"size":5}}"#, "`size`"),
+        for (more, key) in [
+            (r#""captured":{}"#, "`captured`"),
+            (r#""_match_route_":["a"]"#, "`_match_route_`"),
+            (r#""batch":{"max_record":5}"#, "`batch.max_record`"),
+            (r#""queue":{"size":5}"#, "`queue.size`"),
+            (r#""capture":{"headers":[]}"#, "`capture.headers`"),
+            (r#""redact":{"header":[]}"#, "`header`"),
+            (r#""metadata_hub":{"x":[]}"#, "`metadata_hub.x`"),
+            (
+                r#""filter":{"or_filter":{"filter":[]}}"#,
+                "or_filter: unknown key `filter`",
+            ),
+            (
+                r#""_rules_":[{"_match_route_":["a"],"captured":1}]"#,
+                "`_rules_[0].captured`",
+            ),
+            (
+                r#""_rules_":[{"_match_route_":["a"],"capture":{"body":1}}]"#,
+                "`_rules_[0].capture.body`",
+            ),
         ] {
-            assert!(problem(json).contains(key), "{json}: {}", problem(json));
+            let problem = problem(&with(more));
+            assert!(problem.contains(key), "{more}: {problem}");
         }
     }
 
     #[test]
     fn what_cannot_work_is_refused_by_the_name_of_its_key() {
-        let with = |more: &str| format!(r#"{{"collector_cluster":"c",{more}}}"#);
         assert!(problem("").contains("collector_service_name"));
+        assert!(problem("{").contains("no JSON"));
+        assert!(problem("[]").contains("must be an object"));
         assert!(problem(r#"{"collector_service_name":"x"}"#).contains("collector_port"));
         for (more, key) in [
             (r#""collector_port":0"#, "collector_port"),
+            (
+                r#""collector_port":"http""#,
+                "`collector_port` must be an integer",
+            ),
             (r#""timeout_ms":0"#, "timeout_ms"),
+            (r#""timeout_ms":2.5"#, "timeout_ms"),
             (r#""batch":{"max_records":0}"#, "batch.max_records"),
+            (r#""batch":[]"#, "`batch` must be an object"),
             (
                 r#""batch":{"flush_interval_ms":1}"#,
                 "batch.flush_interval_ms",
@@ -318,11 +229,39 @@ mod tests {
             (r#""queue":{"max_bytes":1024}"#, "queue.max_bytes"),
             (r#""collector_path":"ingest""#, "collector_path"),
             (r#""collector_token":"a\nb""#, "collector_token"),
+            (r#""collector_token":5"#, "`collector_token` must be a text"),
             (
                 r#""collector_headers":{":path":"/"}"#,
                 "collector_headers.:path",
             ),
-            (r#""log_level":"loud""#, "loud"),
+            (r#""log_level":"loud""#, "`log_level` must be `trace`"),
+            (r#""consumer_header":"a b""#, "consumer_header"),
+            (
+                r#""capture":{"request_body_bytes":1048577}"#,
+                "capture.request_body_bytes",
+            ),
+            (
+                r#""capture":{"content_types":[1]}"#,
+                "capture.content_types",
+            ),
+            (r#""redact":{"body":["user"]}"#, "`redact.body`"),
+            (r#""redact":{"how":"hash"}"#, "`redact.how`"),
+            (
+                r#""redact":{"hash_key_file":"/etc/key"}"#,
+                "`redact.hash_key_file`",
+            ),
+            (r#""filter":{}"#, "`filter` cannot be used"),
+            (r#""_rules_":{}"#, "`_rules_` must be a list"),
+            (r#""_rules_":[1]"#, "`_rules_[0]` must be an object"),
+            (r#""_rules_":[{}]"#, "`_rules_[0]` has no condition"),
+            (
+                r#""_rules_":[{"_match_route_":["a"],"timeout_ms":0}]"#,
+                "`_rules_[0].timeout_ms`",
+            ),
+            (
+                r#""_rules_":[{"_match_route_":["a"],"redact":{"how":"hash"}}]"#,
+                "`_rules_[0].redact.how`",
+            ),
         ] {
             let problem = problem(&with(more));
             assert!(problem.contains(key), "{more}: {problem}");
@@ -331,24 +270,134 @@ mod tests {
 
     #[test]
     fn a_secret_is_not_in_the_message() {
+        for more in [
+            r#""collector_token":"s3cret\n""#,
+            r#""collector_token":["s3cret"]"#,
+            r#""collector_headers":{"x":"s3cret\n"}"#,
+            r#""_rules_":[{"_match_route_":"a","collector_token":"s3cret"},
+                          {"_match_route_":"b","collector_token":"other"}]"#,
+        ] {
+            let json = format!(r#"{{"collector_cluster":"c",{more}}}"#);
+            assert!(!problem(&json).contains("s3c"), "{json}");
+        }
+    }
+
+    #[test]
+    fn numbers_may_be_texts_and_null_is_nothing() {
+        let config =
+            parse(r#"{"collector_service_name":"c","collector_port":"80","collector_token":null}"#)
+                .unwrap();
+        assert_eq!(config.delivery.collector_port, Some(80));
+        assert_eq!(config.delivery.collector_token, None);
+    }
+
+    /// What Higress makes of the seed's `WasmPlugin`: `defaultConfigDisable`, and one rule for two
+    /// ingresses.
+    #[test]
+    fn without_a_default_only_what_matches_is_recorded() {
+        let config = parse(
+            r#"{"_rules_":[{"_match_route_":["model-api-qwen3-plus-0","travel-assistant"],
+                "log_level":"info","collector_port":80,"collector_path":"/ingest",
+                "collector_service_name":"log-collector.higress-system.svc.cluster.local"}]}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            config.delivery.cluster(),
+            "outbound|80||log-collector.higress-system.svc.cluster.local"
+        );
         assert!(
-            !problem(r#"{"collector_cluster":"c","collector_token":"s3cret\n"}"#).contains("s3c")
+            config
+                .recording(|| asked("travel-assistant", "h"))
+                .is_some()
+        );
+        assert!(config.recording(|| asked("other", "h")).is_none());
+        assert!(config.recording(Asked::default).is_none());
+    }
+
+    #[test]
+    fn the_first_rule_that_holds_overrides_the_default_key_by_key() {
+        let config = parse(&with(
+            r#""consumer_header":"x-who","capture":{"request_body_bytes":10},
+               "_rules_":[
+                {"_match_domain_":["*.example.com"],"capture":{"response_body_bytes":20}},
+                {"_match_route_":["a"],"consumer_header":"x-a","capture":null}]"#,
+        ))
+        .unwrap();
+        let of = |route, host| {
+            let recording = config.recording(|| asked(route, host)).unwrap();
+            let capture = &recording.capture;
+            (
+                recording.consumer_header.as_str(),
+                capture.request_body_bytes,
+                capture.response_body_bytes,
+            )
+        };
+        assert_eq!(of("a", "www.example.com"), ("x-who", 0, 20), "whole keys");
+        assert_eq!(of("a", "other"), ("x-a", 10, 0));
+        assert_eq!(of("b", "other"), ("x-who", 10, 0));
+    }
+
+    #[test]
+    fn a_top_level_that_names_no_collector_is_no_default() {
+        let config = parse(
+            r#"{"log_level":"debug","consumer_header":"x-who",
+                "_rules_":[{"_match_route_":["a"],"collector_cluster":"c"}]}"#,
+        )
+        .unwrap();
+        assert!(config.recording(|| asked("b", "")).is_none());
+        let recording = config.recording(|| asked("a", "")).unwrap();
+        assert_eq!(recording.consumer_header, "x-who");
+        assert_eq!(config.delivery.log_level, crate::host::Level::Debug);
+    }
+
+    #[test]
+    fn all_places_deliver_alike() {
+        let rules = |second: &str| {
+            format!(
+                r#"{{"_rules_":[
+                    {{"_match_route_":["a"],"collector_cluster":"c","timeout_ms":100}},
+                    {{"_match_route_":["b"],{second}}}]}}"#
+            )
+        };
+        let config = parse(&rules(r#""collector_cluster":"c""#)).unwrap();
+        assert_eq!(config.delivery.timeout_ms, 100);
+        let problem = problem(&rules(r#""collector_cluster":"d""#));
+        for part in ["`collector_cluster`", "`_rules_[0]`", "`_rules_[1]`"] {
+            assert!(problem.contains(part), "{problem}");
+        }
+        let problem = super::tests::problem(&with(
+            r#""_rules_":[{"_match_route_":"a","collector_cluster":"d"}]"#,
+        ));
+        assert!(problem.contains("the top level"), "{problem}");
+    }
+
+    #[test]
+    fn what_a_filter_cannot_know_is_told() {
+        let config = parse(&with(
+            r#""filter":{"metadata_filter":{"matcher":{"filter":"a","path":[{"key":"b"}],
+                "value":{"present_match":true}}}}"#,
+        ))
+        .unwrap();
+        assert!(
+            config.warnings[0].starts_with("`filter`: "),
+            "{:?}",
+            config.warnings
         );
     }
 
     proptest! {
         #[test]
         fn no_text_panics(text in ".{0,80}") {
-            drop(Config::parse(text.as_bytes()));
+            drop(parse(&text));
         }
 
         #[test]
         fn a_number_out_of_range_is_never_taken(records in any::<u32>(), wait_ms in any::<u32>()) {
-            let json = format!(
-                r#"{{"collector_cluster":"c","batch":{{"max_records":{records},"flush_interval_ms":{wait_ms}}}}}"#
-            );
+            let json = with(&format!(
+                r#""batch":{{"max_records":{records},"flush_interval_ms":{wait_ms}}}"#
+            ));
             let allowed = (1..=10_000).contains(&records) && (20..=60_000).contains(&wait_ms);
-            prop_assert_eq!(Config::parse(json.as_bytes()).is_ok(), allowed);
+            prop_assert_eq!(parse(&json).is_ok(), allowed);
         }
     }
 }

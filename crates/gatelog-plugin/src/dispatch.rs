@@ -12,7 +12,7 @@
 //! **Limits.** [`MAX_IN_FLIGHT`] calls at once, far below Envoy's default circuit breaker of 1024.
 
 use crate::batch::{Batch, Queue};
-use crate::config::Config;
+use crate::config::Delivery;
 use crate::host::{Call, CallRefused, Host};
 use crate::identity::Identity;
 
@@ -101,7 +101,7 @@ impl Verdict {
 
 impl Dispatch {
     /// Nothing in flight.
-    pub fn new(config: &Config, identity: &Identity) -> Self {
+    pub fn new(config: &Delivery, identity: &Identity) -> Self {
         let mut headers = vec![
             (":method", "POST".to_owned()),
             (":path", config.collector_path.clone()),
@@ -275,7 +275,7 @@ mod tests {
 
     impl Rig {
         fn new() -> Self {
-            let config = Config::parse(
+            let config = crate::config::Config::parse(
                 br#"{"collector_service_name":"c.static","collector_port":80,
                      "collector_token":"t0ken","collector_headers":{"X-More":"1"}}"#,
             )
@@ -289,7 +289,7 @@ mod tests {
                     flush_interval_ns: 0,
                     queue_bytes: 10_000,
                 }),
-                dispatch: Dispatch::new(&config, &identity),
+                dispatch: Dispatch::new(&config.delivery, &identity),
                 host,
             }
         }

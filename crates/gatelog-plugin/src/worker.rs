@@ -62,7 +62,11 @@ impl Worker {
     /// # Errors
     /// The configuration is unusable; the error names the key.
     pub fn new(host: &impl Host, config: &[u8]) -> Result<Self, ConfigError> {
-        let config = Config::parse(config)?;
+        let Config {
+            delivery: config,
+            warnings,
+            ..
+        } = Config::parse(config)?;
         let limits = Limits {
             batch_records: config.batch.max_records,
             batch_bytes: config.batch.max_bytes,
@@ -85,6 +89,9 @@ impl Worker {
             drain_until_ns: None,
             instance_id: config.instance_id,
         };
+        for warning in warnings {
+            worker.log(host, Level::Warn, || warning);
+        }
         worker.log(host, Level::Debug, || {
             format!("worker {} of {} started", identity.worker, identity.boot)
         });

@@ -34,7 +34,7 @@ fn a_bad_update_is_refused_by_its_key_and_traffic_and_records_go_on() {
 fn a_bad_first_configuration_is_refused_by_its_key() {
     let gateway = Gateway::new(1).plugin(json!({"no_such_key": 1}));
     let refusal = Envoy::start(&gateway).err().unwrap().to_string();
-    assert!(refusal.contains("unknown field `no_such_key`"), "{refusal}");
+    assert!(refusal.contains("unknown key `no_such_key`"), "{refusal}");
 }
 
 #[test]

@@ -37,9 +37,13 @@ pub trait Facts {
     /// A value of the dynamic metadata, by namespace and path.
     fn metadata(&self, namespace: &str, path: &[String]) -> Option<Cow<'_, serde_json::Value>>;
 
-    /// An attribute of CEL.
+    /// An attribute of CEL. None, unless it is implemented: who filters without CEL cannot, as the type
+    /// is not there.
     #[cfg(feature = "cel")]
-    fn attribute(&self, path: &[&str]) -> Option<gatelog_cel::Value<'_>>;
+    fn attribute(&self, path: &[&str]) -> Option<gatelog_cel::Value<'_>> {
+        let _ = path;
+        None
+    }
 }
 
 /// The number of a request id by which Envoy samples: its first eight characters, read as hexadecimal.

@@ -9,7 +9,8 @@
 //! reaches the collector is a record that was dropped.
 //!
 //! **Limits.** When a record finds no room, the oldest batch that waits is dropped, whole; what is
-//! in flight is never dropped, as it may have arrived.
+//! in flight is never dropped, as it may have arrived. A batch that is halved needs a byte more than
+//! before, which no room is made for.
 
 use std::collections::VecDeque;
 
@@ -36,6 +37,8 @@ pub struct Batch {
     /// How often the collector answered that it would not take it.
     pub refusals: u32,
     body: String,
+    /// Where each record ends in the body.
+    ends: Vec<usize>,
     begun_ns: u64,
 }
 
@@ -56,6 +59,40 @@ impl Batch {
     /// The body to post: an array, or a single object where batches have one record.
     pub fn body(&self) -> &[u8] {
         self.body.as_bytes()
+    }
+
+    /// Two batches of it, each with its own number; itself where it has a single record.
+    fn halve(self) -> Result<(Self, Self), Self> {
+        let half = self.records / 2;
+        let place = usize::try_from(half).unwrap_or(usize::MAX);
+        let cut = place.checked_sub(1).and_then(|last| self.ends.get(last));
+        let Some((first, second)) = cut.and_then(|cut| self.body.split_at_checked(*cut)) else {
+            return Err(self);
+        };
+        let mut ends = self.ends.clone();
+        let mut second_ends = ends.split_off(place.min(ends.len()));
+        // The comma before becomes the bracket.
+        for end in &mut second_ends {
+            *end = end.saturating_sub(first.len());
+        }
+        let of = |sequence, records, body, ends| Self {
+            sequence,
+            records,
+            refusals: 0,
+            body,
+            ends,
+            begun_ns: self.begun_ns,
+        };
+        let rest = second.strip_prefix(',').unwrap_or(second);
+        Ok((
+            of(self.sequence, half, format!("{first}]"), ends),
+            of(
+                self.sequence + u64::from(half),
+                self.records - half,
+                format!("[{rest}"),
+                second_ends,
+            ),
+        ))
     }
 }
 
@@ -99,6 +136,7 @@ impl Queue {
                 .push(if self.open.records == 0 { '[' } else { ',' });
         }
         self.open.body.push_str(record);
+        self.open.ends.push(self.open.body.len());
         self.open.records += 1;
         self.bytes += self.open.body.len() - before;
         if self.open.records >= self.limits.batch_records
@@ -167,6 +205,31 @@ impl Queue {
             .waiting
             .partition_point(|other| other.sequence < batch.sequence);
         self.waiting.insert(place, batch);
+    }
+
+    /// Puts back two halves of a batch that was taken and is too large for the collector.
+    ///
+    /// # Errors
+    /// It has a single record, and is settled.
+    pub fn put_back_halves(&mut self, batch: Batch) -> Result<(), Batch> {
+        match batch.halve() {
+            Ok((first, second)) => {
+                // The sum of the halves is one byte more.
+                self.taken_bytes += 1;
+                self.put_back(first);
+                self.put_back(second);
+                Ok(())
+            }
+            Err(single) => {
+                self.settle(&single);
+                Err(single)
+            }
+        }
+    }
+
+    /// Whether a batch waits that is full, or was put back.
+    pub fn has_full(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// Ends a batch that was taken: it arrived, or is given up.
@@ -294,6 +357,25 @@ mod tests {
             .map(|batch| batch.sequence)
             .collect();
         assert_eq!(order, [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_batch_is_halved_until_single_records_are_left() {
+        let mut queue = queue(5, 1000, 10_000);
+        for number in 0..5 {
+            queue.push(&format!("{{{number}}}"), 0);
+        }
+        let mut singles = Vec::new();
+        while let Some(batch) = queue.take(0) {
+            if let Err(single) = queue.put_back_halves(batch) {
+                singles.push((text(&single).to_owned(), single.sequence, single.records));
+            }
+        }
+        let expected: Vec<_> = (0..5)
+            .map(|number| (format!("[{{{number}}}]"), number, 1))
+            .collect();
+        assert_eq!(singles, expected);
+        assert_eq!((queue.bytes, queue.taken_bytes), (0, 0));
     }
 
     #[test]

@@ -5,12 +5,15 @@
 //! a failure all sending pauses, for longer each time, and then a single batch tries.
 //!
 //! **Invariants.** A batch keeps its number through every attempt, so that the collector can tell
-//! a repetition. A batch is given up only when the collector itself turned it down: for good (400,
-//! 413), or [`MAX_REFUSALS`] times with an answer that says neither yes nor "later". While the
-//! collector is away, batches wait for as long as the queue has room.
+//! a repetition; where it is halved, each half has the number of its own first record. A batch is given
+//! up only when the collector itself turned it down: for good (400, or 413 for a single record), or
+//! [`MAX_REFUSALS`] times with an answer that says neither yes nor "later". While the collector is away,
+//! batches wait for as long as the queue has room.
 //!
 //! **Limits.** [`MAX_IN_FLIGHT`] calls at once, far below Envoy's default circuit breaker of 1024.
+//! `Retry-After` counts up to [`LONGEST_RETRY_AFTER_NS`]; as a date it is passed over.
 
+use crate::answer::Answer;
 use crate::batch::{Batch, Queue};
 use crate::config::Delivery;
 use crate::host::{Call, CallRefused, Host};
@@ -27,6 +30,9 @@ const FIRST_PAUSE_NS: u64 = 100_000_000;
 
 /// The longest pause, in nanoseconds.
 const LONGEST_PAUSE_NS: u64 = 5_000_000_000;
+
+/// The longest pause that a collector may ask for, in nanoseconds.
+pub const LONGEST_RETRY_AFTER_NS: u64 = 60_000_000_000;
 
 /// The sending side of a worker.
 #[derive(Debug)]
@@ -49,10 +55,17 @@ struct Trouble {
 /// What became of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The collector has these many records.
-    Sent(u32),
+    /// The collector has dealt with the batch.
+    Sent {
+        /// Records that it has.
+        records: u32,
+        /// Records that it refused for good.
+        rejected: u32,
+    },
     /// It will be tried again.
     Again,
+    /// It will be tried again in two halves; it had so many bytes.
+    Halved(usize),
     /// Dropped: the collector will never take it.
     Refused(u32),
     /// Dropped: the collector turned it down too often.
@@ -82,6 +95,7 @@ pub enum Notice {
 enum Verdict {
     Taken,
     Never,
+    TooLarge,
     Later,
     No,
 }
@@ -92,7 +106,8 @@ impl Verdict {
     fn of(status: Option<u16>) -> Self {
         match status {
             Some(200..=299) => Verdict::Taken,
-            Some(400 | 413) => Verdict::Never,
+            Some(400) => Verdict::Never,
+            Some(413) => Verdict::TooLarge,
             None | Some(408 | 429 | 502 | 503 | 504) => Verdict::Later,
             Some(_) => Verdict::No,
         }
@@ -149,7 +164,7 @@ impl Dispatch {
                 Ok(token) => self.in_flight.push((token, batch)),
                 Err(refused) => {
                     queue.put_back(batch);
-                    let failures = self.pause(now_ns)?;
+                    let failures = self.pause(now_ns, None)?;
                     let reason = format!("{refused} (`{}`)", self.cluster);
                     return Some(Notice::Paused { failures, reason });
                 }
@@ -184,54 +199,49 @@ impl Dispatch {
         })
     }
 
-    /// Takes the answer to a call: its status, or none where it broke off.
+    /// Takes the answer to a call.
     pub fn on_answer(
         &mut self,
         host: &impl Host,
         queue: &mut Queue,
         token: u32,
-        status: Option<u16>,
+        answer: &Answer,
     ) -> (Outcome, Option<Notice>) {
         let Some(place) = self.in_flight.iter().position(|(held, _)| *held == token) else {
             return (Outcome::Unknown, None);
         };
-        let (_, mut batch) = self.in_flight.swap_remove(place);
-        let records = batch.records;
-        let outcome = match Verdict::of(status) {
-            Verdict::Taken => Outcome::Sent(records),
-            Verdict::Never => Outcome::Refused(records),
-            Verdict::No if batch.refusals + 1 >= MAX_REFUSALS => Outcome::GaveUp(records),
-            Verdict::No => {
-                batch.refusals += 1;
-                Outcome::Again
-            }
-            Verdict::Later => Outcome::Again,
-        };
-        if outcome == Outcome::Again {
-            queue.put_back(batch);
-        } else {
-            queue.settle(&batch);
-        }
-        let notice = if matches!(outcome, Outcome::Again | Outcome::GaveUp(_)) {
-            let reason = status.map_or_else(
-                || "the collector did not answer".to_owned(),
-                |status| format!("the collector answered {status}"),
-            );
-            self.pause(host.now_ns())
-                .map(|failures| Notice::Paused { failures, reason })
-        } else {
-            self.trouble.take().map(|trouble| Notice::Recovered {
+        let (_, batch) = self.in_flight.swap_remove(place);
+        let outcome = settle(queue, batch, answer);
+        if !matches!(outcome, Outcome::Again | Outcome::GaveUp(_)) {
+            let notice = self.trouble.take().map(|trouble| Notice::Recovered {
                 failures: trouble.failures,
-            })
+            });
+            return (outcome, notice);
+        }
+        let reason = match answer.status {
+            None => "the collector did not answer".to_owned(),
+            Some(status) => format!("the collector answered {status} {}", answer.reason),
         };
+        let notice = self
+            .pause(host.now_ns(), answer.retry_after_s)
+            .map(|failures| Notice::Paused { failures, reason });
         (outcome, notice)
     }
 
-    /// Pauses, for longer than the last time; gives the failures in a row now and then, to be
-    /// logged. Failures of calls that were begun before the pause belong to the one that caused it.
-    fn pause(&mut self, now_ns: u64) -> Option<u32> {
-        let failures = match self.trouble {
-            Some(trouble) if now_ns < trouble.until_ns => return None,
+    /// Pauses, for longer than the last time, and for as long as the collector asked; gives the failures
+    /// in a row now and then, to be logged. Failures of calls that were begun before the pause belong to
+    /// the one that caused it.
+    fn pause(&mut self, now_ns: u64, retry_after_s: Option<u64>) -> Option<u32> {
+        let asked_ns = retry_after_s
+            .unwrap_or(0)
+            .saturating_mul(1_000_000_000)
+            .min(LONGEST_RETRY_AFTER_NS);
+        let asked_until_ns = now_ns + asked_ns;
+        let failures = match &mut self.trouble {
+            Some(trouble) if now_ns < trouble.until_ns => {
+                trouble.until_ns = trouble.until_ns.max(asked_until_ns);
+                return None;
+            }
             Some(trouble) => trouble.failures.saturating_add(1),
             None => 1,
         };
@@ -241,7 +251,7 @@ impl Dispatch {
         let jitter_ns = now_ns.wrapping_mul(0x9e37_79b9_7f4a_7c15) % (pause_ns / 2);
         self.trouble = Some(Trouble {
             failures,
-            until_ns: now_ns + pause_ns / 2 + jitter_ns,
+            until_ns: (now_ns + pause_ns / 2 + jitter_ns).max(asked_until_ns),
         });
         failures.is_power_of_two().then_some(failures)
     }
@@ -261,11 +271,50 @@ impl Dispatch {
     }
 }
 
+/// Does with a batch what the answer to it says.
+fn settle(queue: &mut Queue, mut batch: Batch, answer: &Answer) -> Outcome {
+    let records = batch.records;
+    let outcome = match Verdict::of(answer.status) {
+        Verdict::Taken => {
+            let rejected = answer.rejected.min(records);
+            Outcome::Sent {
+                records: records - rejected,
+                rejected,
+            }
+        }
+        Verdict::Never => Outcome::Refused(records),
+        Verdict::TooLarge => {
+            let bytes = batch.body().len();
+            return match queue.put_back_halves(batch) {
+                Ok(()) => Outcome::Halved(bytes),
+                Err(_single) => Outcome::Refused(records),
+            };
+        }
+        Verdict::No if batch.refusals + 1 >= MAX_REFUSALS => Outcome::GaveUp(records),
+        Verdict::No => {
+            batch.refusals += 1;
+            Outcome::Again
+        }
+        Verdict::Later => Outcome::Again,
+    };
+    if outcome == Outcome::Again {
+        queue.put_back(batch);
+    } else {
+        queue.settle(&batch);
+    }
+    outcome
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::batch::Limits;
     use crate::fake::Fake;
+
+    const SENT: Outcome = Outcome::Sent {
+        records: 1,
+        rejected: 0,
+    };
 
     struct Rig {
         host: Fake,
@@ -275,6 +324,10 @@ mod tests {
 
     impl Rig {
         fn new() -> Self {
+            Self::with_batches_of(1)
+        }
+
+        fn with_batches_of(batch_records: u32) -> Self {
             let config = crate::config::Config::parse(
                 br#"{"collector_service_name":"c.static","collector_port":80,
                      "collector_token":"t0ken","collector_headers":{"X-More":"1"}}"#,
@@ -284,7 +337,7 @@ mod tests {
             let identity = Identity::new(&host);
             Rig {
                 queue: Queue::new(Limits {
-                    batch_records: 1,
+                    batch_records,
                     batch_bytes: 100,
                     flush_interval_ns: 0,
                     queue_bytes: 10_000,
@@ -305,8 +358,13 @@ mod tests {
         }
 
         fn answer(&mut self, token: u32, status: Option<u16>) -> Outcome {
+            let answer = status.map_or_else(Answer::default, Answer::of);
+            self.answer_with(token, &answer)
+        }
+
+        fn answer_with(&mut self, token: u32, answer: &Answer) -> Outcome {
             self.dispatch
-                .on_answer(&self.host, &mut self.queue, token, status)
+                .on_answer(&self.host, &mut self.queue, token, answer)
                 .0
         }
 
@@ -364,19 +422,20 @@ mod tests {
         rig.push(MAX_IN_FLIGHT + 1);
         rig.send();
         assert_eq!(rig.calls(), MAX_IN_FLIGHT);
-        assert_eq!(rig.answer(0, Some(200)), Outcome::Sent(1));
+        assert_eq!(rig.answer(0, Some(200)), SENT);
         rig.send();
         assert_eq!(rig.calls(), MAX_IN_FLIGHT + 1);
     }
 
     #[test]
     fn what_is_refused_for_good_is_dropped_and_its_neighbours_are_not_held_up() {
+        // 413 is for good where there is nothing to halve.
         for status in [400, 413] {
             let mut rig = Rig::new();
             rig.push(2);
             rig.send();
             assert_eq!(rig.answer(0, Some(status)), Outcome::Refused(1));
-            assert_eq!(rig.answer(1, Some(200)), Outcome::Sent(1));
+            assert_eq!(rig.answer(1, Some(200)), SENT);
             assert!(rig.queue.is_empty());
         }
     }
@@ -392,7 +451,7 @@ mod tests {
             assert!((10..40).contains(&rig.calls()), "{} calls", rig.calls());
             rig.host.advance_ms(10_000);
             let mut sent = rig.answer_all(Some(200));
-            sent.retain(|outcome| matches!(outcome, Outcome::Sent(_)));
+            sent.retain(|outcome| matches!(outcome, Outcome::Sent { .. }));
             assert_eq!(sent.len(), 5);
         }
     }
@@ -407,7 +466,7 @@ mod tests {
         rig.host.advance_ms(10_000);
         rig.send();
         assert_eq!(rig.calls(), 3, "one tries");
-        assert_eq!(rig.answer(2, Some(200)), Outcome::Sent(1));
+        assert_eq!(rig.answer(2, Some(200)), SENT);
         rig.send();
         assert_eq!(
             rig.host.sent_headers("gatelog-sequence"),
@@ -439,7 +498,98 @@ mod tests {
         rig.host.refuse.set(None);
         rig.host.advance_ms(10_000);
         rig.send();
-        assert_eq!(rig.answer(0, Some(200)), Outcome::Sent(1));
+        assert_eq!(rig.answer(0, Some(200)), SENT);
+    }
+
+    #[test]
+    fn a_batch_that_is_too_large_goes_in_halves_with_numbers_of_their_own() {
+        let mut rig = Rig::with_batches_of(4);
+        rig.push(4);
+        rig.send();
+        assert_eq!(rig.answer(0, Some(413)), Outcome::Halved(17));
+        rig.send();
+        let halves = Outcome::Sent {
+            records: 2,
+            rejected: 0,
+        };
+        assert_eq!(rig.answer(1, Some(200)), halves);
+        assert_eq!(rig.answer(2, Some(413)), Outcome::Halved(9));
+        rig.send();
+        assert_eq!(rig.answer(3, Some(413)), Outcome::Refused(1));
+        assert_eq!(rig.answer(4, Some(200)), SENT);
+        assert_eq!(
+            rig.host.sent_headers("gatelog-sequence"),
+            ["0", "0", "2", "2", "3"]
+        );
+        let bodies: Vec<_> = rig
+            .host
+            .calls
+            .borrow()
+            .iter()
+            .map(|call| call.body.clone())
+            .collect();
+        assert_eq!(
+            bodies,
+            [
+                "[{0},{1},{2},{3}]",
+                "[{0},{1}]",
+                "[{2},{3}]",
+                "[{2}]",
+                "[{3}]"
+            ]
+        );
+        assert!(rig.queue.is_empty());
+    }
+
+    #[test]
+    fn rejected_records_of_a_batch_that_was_taken_are_told() {
+        let mut rig = Rig::with_batches_of(3);
+        rig.push(3);
+        rig.send();
+        let answer = Answer {
+            rejected: 2,
+            ..Answer::of(200)
+        };
+        let expected = Outcome::Sent {
+            records: 1,
+            rejected: 2,
+        };
+        assert_eq!(rig.answer_with(0, &answer), expected);
+        let too_many = Answer {
+            rejected: 9,
+            ..Answer::of(200)
+        };
+        rig.push(3);
+        rig.send();
+        let expected = Outcome::Sent {
+            records: 0,
+            rejected: 3,
+        };
+        assert_eq!(rig.answer_with(1, &too_many), expected);
+    }
+
+    #[test]
+    fn a_collector_that_names_a_time_is_left_alone_until_then() {
+        let mut rig = Rig::new();
+        rig.push(2);
+        rig.send();
+        let wait = |seconds| Answer {
+            retry_after_s: Some(seconds),
+            ..Answer::of(503)
+        };
+        rig.answer_with(0, &wait(3));
+        // It came after the pause began, and asks for longer.
+        rig.answer_with(1, &wait(7));
+        rig.host.advance_ms(6_999);
+        rig.send();
+        assert_eq!(rig.calls(), 2);
+        rig.host.advance_ms(1);
+        rig.send();
+        assert_eq!(rig.calls(), 3);
+        rig.answer_with(2, &wait(u64::MAX));
+        rig.host.advance_ns(LONGEST_RETRY_AFTER_NS);
+        rig.send();
+        assert_eq!(rig.calls(), 4, "a minute at most");
     }
 
     #[test]

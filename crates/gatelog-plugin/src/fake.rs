@@ -1,7 +1,7 @@
 //! A proxy for tests: what it knows is what the test told it, and it keeps what it was asked to do.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::host::{Call, CallRefused, Counter, Host, Level};
 
@@ -25,6 +25,7 @@ pub(crate) struct Fake {
     pub(crate) refuse: Cell<Option<CallRefused>>,
     pub(crate) log: RefCell<Vec<String>>,
     pub(crate) counted: RefCell<HashMap<&'static str, u64>>,
+    published: RefCell<BTreeMap<String, String>>,
 }
 
 impl Fake {
@@ -71,6 +72,11 @@ impl Fake {
             .unwrap_or(0)
     }
 
+    /// What was published as filter state.
+    pub(crate) fn published(&self) -> Vec<(String, String)> {
+        self.published.borrow().clone().into_iter().collect()
+    }
+
     /// The values of a header in the calls so far.
     pub(crate) fn sent_headers(&self, name: &str) -> Vec<String> {
         self.calls
@@ -83,12 +89,33 @@ impl Fake {
 
 impl Host for Fake {
     fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
+        if let ["filter_state", key] = path
+            && let Some(key) = key.strip_prefix("wasm.")
+        {
+            return self
+                .published
+                .borrow()
+                .get(key)
+                .map(|value| value.clone().into_bytes());
+        }
         // A segment may hold a dot, as `istio.mixer` does.
         self.properties.get(&path.join(".")).cloned()
     }
 
     fn request_headers(&self) -> Vec<(String, Vec<u8>)> {
         self.headers.clone()
+    }
+
+    fn request_header(&self, name: &str) -> Option<Vec<u8>> {
+        let mut headers = self.headers.iter();
+        headers
+            .find(|(found, _)| found == name)
+            .map(|(_, value)| value.clone())
+    }
+
+    fn set_property(&self, key: &str, value: &[u8]) {
+        let value = String::from_utf8_lossy(value).into_owned();
+        self.published.borrow_mut().insert(key.to_owned(), value);
     }
 
     fn response_header(&self, name: &str) -> Option<Vec<u8>> {

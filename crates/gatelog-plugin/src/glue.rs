@@ -1,7 +1,7 @@
 //! The SDK's side: callbacks in, host calls out.
 //!
-//! **Invariants.** No callback for headers or bodies is implemented, so the SDK answers `Continue`
-//! to each. Host calls go through `proxy_wasm::hostcalls`: the methods of the SDK's `Context`
+//! **Invariants.** Each callback for headers answers `Continue`, and none changes anything but filter
+//! state; none for bodies is implemented, so the SDK answers `Continue`. Host calls go through `proxy_wasm::hostcalls`: the methods of the SDK's `Context`
 //! panic where these return an error. Still those panic on a status that Envoy does not document
 //! for the call; each is called only where Envoy gives a documented one.
 
@@ -11,8 +11,10 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{BufferType, ContextType, LogLevel, MapType, MetricType, Status};
+use proxy_wasm::types::{Action, BufferType, ContextType, LogLevel, MapType, MetricType, Status};
 
+use crate::answer::{Answer, BODY_LIMIT};
+use crate::config::Recording;
 use crate::host::{Call, CallRefused, Counter, Host, Level};
 use crate::worker::{TICK_MS, Worker};
 
@@ -27,7 +29,11 @@ proxy_wasm::main! {{
 struct Root(Rc<RefCell<Option<Worker>>>);
 
 /// One request.
-struct Request(Rc<RefCell<Option<Worker>>>);
+struct Request {
+    worker: Rc<RefCell<Option<Worker>>>,
+    /// What is to be recorded of it, once its headers have come.
+    recording: OnceCell<Option<Rc<Recording>>>,
+}
 
 impl Root {
     fn with<T: Default>(&self, act: impl FnOnce(&mut Worker) -> T) -> T {
@@ -53,12 +59,27 @@ fn done(finished: bool) {
 fn ignore(_: Result<(), Status>) {}
 
 impl Context for Root {
-    fn on_http_call_response(&mut self, token: u32, headers: usize, _: usize, _: usize) {
+    fn on_http_call_response(&mut self, token: u32, headers: usize, body: usize, _: usize) {
         // Without headers there is no map to ask, and asking would panic.
-        let status = (headers > 0)
-            .then(|| hostcalls::get_map_value_bytes(MapType::HttpCallResponseHeaders, ":status"))
-            .and_then(|status| String::from_utf8(status.ok()??).ok()?.parse().ok());
-        done(self.with(|worker| worker.on_answer(&Envoy, token, status)));
+        let header = |name| {
+            if headers == 0 {
+                return None;
+            }
+            let map = MapType::HttpCallResponseHeaders;
+            hostcalls::get_map_value_bytes(map, name).ok().flatten()
+        };
+        let body = match body {
+            0 => Vec::new(),
+            size => {
+                hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, size.min(BODY_LIMIT))
+                    .ok()
+                    .flatten()
+                    .unwrap_or_default()
+            }
+        };
+        let (status, retry_after) = (header(":status"), header("retry-after"));
+        let answer = Answer::read(status.as_deref(), retry_after.as_deref(), &body);
+        done(self.with(|worker| worker.on_answer(&Envoy, token, &answer)));
     }
 
     fn on_done(&mut self) -> bool {
@@ -94,11 +115,19 @@ impl RootContext for Root {
 
     /// As Envoy's own access logger (`envoy.access_loggers.wasm`): no context per request.
     fn on_log(&mut self) {
-        self.with(|worker| worker.on_log(&Envoy));
+        self.with(|worker| {
+            if let Some(recording) = worker.recording(&Envoy) {
+                worker.on_log(&Envoy, &recording);
+                worker.send_full(&Envoy);
+            }
+        });
     }
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Request(Rc::clone(&self.0))))
+        Some(Box::new(Request {
+            worker: Rc::clone(&self.0),
+            recording: OnceCell::new(),
+        }))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -108,9 +137,31 @@ impl RootContext for Root {
 
 impl Context for Request {}
 
+impl Request {
+    /// Asks the worker about what is recorded of this request, if anything is.
+    fn with(&self, act: impl FnOnce(&mut Worker, &Recording)) {
+        with(&self.worker, |worker| {
+            let recording = self.recording.get_or_init(|| worker.recording(&Envoy));
+            if let Some(recording) = recording {
+                act(worker, recording);
+            }
+        });
+    }
+}
+
 impl HttpContext for Request {
+    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+        self.with(|worker, recording| worker.on_request_headers(&Envoy, recording));
+        Action::Continue
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
+        self.with(|worker, recording| worker.on_response_headers(&Envoy, recording));
+        Action::Continue
+    }
+
     fn on_log(&mut self) {
-        with(&self.0, |worker| worker.on_log(&Envoy));
+        self.with(|worker, recording| worker.on_log(&Envoy, recording));
     }
 }
 
@@ -124,6 +175,16 @@ impl Host for Envoy {
 
     fn request_headers(&self) -> Vec<(String, Vec<u8>)> {
         hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default()
+    }
+
+    fn request_header(&self, name: &str) -> Option<Vec<u8>> {
+        hostcalls::get_map_value_bytes(MapType::HttpRequestHeaders, name)
+            .ok()
+            .flatten()
+    }
+
+    fn set_property(&self, key: &str, value: &[u8]) {
+        ignore(hostcalls::set_property(vec![key], Some(value)));
     }
 
     fn response_header(&self, name: &str) -> Option<Vec<u8>> {

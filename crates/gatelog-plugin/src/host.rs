@@ -12,8 +12,15 @@ pub trait Host {
     /// All request headers, names in lower case, in the order they came.
     fn request_headers(&self) -> Vec<(String, Vec<u8>)>;
 
+    /// The first value of a request header.
+    fn request_header(&self, name: &str) -> Option<Vec<u8>>;
+
     /// The first value of a response header.
     fn response_header(&self, name: &str) -> Option<Vec<u8>>;
+
+    /// Publishes a value for the rest of the request: filter state `wasm.KEY`. Only a request has such;
+    /// `key` has no NUL.
+    fn set_property(&self, key: &str, value: &[u8]);
 
     /// Nanoseconds since the epoch.
     fn now_ns(&self) -> u64;
@@ -81,11 +88,13 @@ pub enum Level {
 pub enum Counter {
     /// Records captured.
     Captured,
+    /// Requests that the filter did not keep.
+    Filtered,
     /// Records that the collector acknowledged.
     Sent,
     /// Records dropped because the queue was full.
     DroppedQueueFull,
-    /// Records in batches that the collector refused for good (400, 413).
+    /// Records that the collector refused for good (400, 413, or named in its answer).
     DroppedRefused,
     /// Records in batches that the collector did not take in any of the attempts.
     DroppedGaveUp,
@@ -95,8 +104,9 @@ pub enum Counter {
 
 impl Counter {
     /// Every counter; its place is its index.
-    pub const ALL: [Counter; 6] = [
+    pub const ALL: [Counter; 7] = [
         Counter::Captured,
+        Counter::Filtered,
         Counter::Sent,
         Counter::DroppedQueueFull,
         Counter::DroppedRefused,
@@ -108,6 +118,7 @@ impl Counter {
     pub const fn name(self) -> &'static str {
         match self {
             Counter::Captured => "gatelog_plugin_records_total",
+            Counter::Filtered => "gatelog_plugin_records_filtered_total",
             Counter::Sent => "gatelog_plugin_records_sent_total",
             Counter::DroppedQueueFull => "gatelog_plugin_records_dropped_queue_full_total",
             Counter::DroppedRefused => "gatelog_plugin_records_dropped_refused_total",

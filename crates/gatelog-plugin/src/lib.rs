@@ -18,9 +18,13 @@
 
 // From the proxy to a record.
 pub mod capture;
+pub mod facts;
 pub mod host;
+pub mod metadata_hub;
+pub mod protobuf;
 
 // From records to the collector.
+pub mod answer;
 pub mod batch;
 pub mod dispatch;
 pub mod identity;

@@ -54,12 +54,26 @@ fn number(bytes: &[u8]) -> Option<u64> {
     std::str::from_utf8(bytes).ok()?.trim().parse().ok()
 }
 
-/// How many items the answer names. A quotation mark within a text of JSON has a backslash before it,
-/// so these bytes stand nowhere but at the beginning of an entry.
+/// How many items the answer names.
 fn rejected(body: &[u8]) -> u32 {
+    // As gatelog writes an entry. A quotation mark within a text of JSON has a backslash before it, so
+    // these bytes stand nowhere but at the beginning of one.
     const ENTRY: &[u8] = br#"{"index":"#;
-    let entries = body.windows(ENTRY.len()).filter(|bytes| *bytes == ENTRY);
-    u32::try_from(entries.count()).unwrap_or(u32::MAX)
+    // Nearly every answer names none, and is then not looked at further.
+    if !body.windows(10).any(|bytes| bytes == br#""rejected""#) {
+        return 0;
+    }
+    let count = match serde_json::from_slice::<serde_json::Value>(body) {
+        Ok(answer) => answer
+            .get("rejected")
+            .and_then(|list| Some(list.as_array()?.len())),
+        Err(_cut_off) => Some(
+            body.windows(ENTRY.len())
+                .filter(|bytes| *bytes == ENTRY)
+                .count(),
+        ),
+    };
+    u32::try_from(count.unwrap_or(0)).unwrap_or(u32::MAX)
 }
 
 /// The beginning of a text for the log.
@@ -95,6 +109,13 @@ mod tests {
             ok(r#"{"accepted":1,"rejected":[{"index":0,"error":"found {\"index\":1}"}]}"#),
             1
         );
+        assert_eq!(ok(r#"{"rejected": [ {"error": "no", "index": 3} ]}"#), 1);
+        assert_eq!(
+            ok(r#"{"rejected":[{"index":0,"error":"no"},{"index":7,"err"#),
+            2,
+            "cut off"
+        );
+        assert_eq!(ok(r#"{"rejected":7}"#), 0);
         assert_eq!(ok(""), 0);
     }
 

@@ -218,10 +218,13 @@ impl Dispatch {
             });
             return (outcome, notice);
         }
-        let reason = match answer.status {
+        let mut reason = match answer.status {
             None => "the collector did not answer".to_owned(),
             Some(status) => format!("the collector answered {status} {}", answer.reason),
         };
+        if let Some(seconds) = answer.retry_after_s {
+            reason = format!("{reason}, not before {seconds} s");
+        }
         let notice = self
             .pause(host.now_ns(), answer.retry_after_s)
             .map(|failures| Notice::Paused { failures, reason });

@@ -16,6 +16,7 @@ use proxy_wasm::types::{Action, BufferType, ContextType, LogLevel, MapType, Metr
 use crate::answer::{Answer, BODY_LIMIT};
 use crate::config::Recording;
 use crate::host::{Call, CallRefused, Counter, Host, Level};
+use crate::standing;
 use crate::worker::{TICK_MS, Worker};
 
 proxy_wasm::main! {{
@@ -97,14 +98,22 @@ impl RootContext for Root {
         match Worker::new(&Envoy, &config) {
             Ok(worker) => {
                 *self.0.borrow_mut() = Some(worker);
+                standing::set_worked(&Envoy);
                 hostcalls::set_tick_period(Duration::from_millis(TICK_MS)).is_ok()
             }
             Err(error) => {
+                Envoy.count(Counter::ConfigRefused, 1);
+                let has_worked = standing::has_worked(&Envoy);
+                let what = if has_worked {
+                    "the former one stays"
+                } else {
+                    "nothing is recorded until it is mended, traffic passes"
+                };
                 Envoy.log(
                     Level::Error,
-                    &format!("gatelog: configuration refused: {error}"),
+                    &format!("gatelog: configuration refused: {error} ({what})"),
                 );
-                false
+                !has_worked
             }
         }
     }

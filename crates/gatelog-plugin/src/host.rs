@@ -100,11 +100,13 @@ pub enum Counter {
     DroppedGaveUp,
     /// Records left when a replaced configuration had to go.
     DroppedShutdown,
+    /// Configurations that could not be used, counted by each thread of the proxy.
+    ConfigRefused,
 }
 
 impl Counter {
     /// Every counter; its place is its index.
-    pub const ALL: [Counter; 7] = [
+    pub const ALL: [Counter; 8] = [
         Counter::Captured,
         Counter::Filtered,
         Counter::Sent,
@@ -112,6 +114,7 @@ impl Counter {
         Counter::DroppedRefused,
         Counter::DroppedGaveUp,
         Counter::DroppedShutdown,
+        Counter::ConfigRefused,
     ];
 
     /// Its name among Envoy's statistics.
@@ -124,6 +127,7 @@ impl Counter {
             Counter::DroppedRefused => "gatelog_plugin_records_dropped_refused_total",
             Counter::DroppedGaveUp => "gatelog_plugin_records_dropped_gave_up_total",
             Counter::DroppedShutdown => "gatelog_plugin_records_dropped_shutdown_total",
+            Counter::ConfigRefused => "gatelog_plugin_config_refused_total",
         }
     }
 }

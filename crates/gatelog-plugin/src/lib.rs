@@ -6,7 +6,7 @@
 //! root context's tick, and [`worker`] joins the three. They know the proxy only as the trait
 //! [`host::Host`], so all of it runs in native tests; `glue` alone knows the SDK.
 //!
-//! **Invariants.** Traffic is never touched: there is no callback for headers or bodies, and no
+//! **Invariants.** Traffic is never touched: no callback changes a request or a response, and there is no
 //! path from a request to a panic (a panic stops the VM, and a filter that fails closed then
 //! answers 503 to everybody). A value that the host does not give is an absent value.
 //!
@@ -14,7 +14,8 @@
 //! ends; a new configuration lets the old queue send what it has first.
 //!
 //! **Failure.** A record that is dropped is counted by reason, in Envoy's statistics and in the
-//! `gatelog-dropped` header of every later batch. A bad configuration is refused with its reason.
+//! `gatelog-dropped` header of every later batch. A bad configuration is refused with its reason, and
+//! traffic passes all the same ([`standing`]).
 
 // From the proxy to a record.
 pub mod capture;
@@ -30,6 +31,7 @@ pub mod dispatch;
 pub mod identity;
 
 pub mod config;
+pub mod standing;
 pub mod worker;
 
 #[cfg(target_arch = "wasm32")]

@@ -59,6 +59,8 @@ pub(crate) struct Files {
     pub(crate) access_log: PathBuf,
     /// The listeners, read again when the file is replaced.
     pub(crate) listeners: PathBuf,
+    /// The plugin's filter, the same.
+    pub(crate) extension: PathBuf,
 }
 
 impl Files {
@@ -67,6 +69,7 @@ impl Files {
             plugin: plugin_file()?,
             access_log: directory.join("access.log"),
             listeners: directory.join("listeners.json"),
+            extension: directory.join("extension.json"),
         })
     }
 }
@@ -114,20 +117,36 @@ impl Envoy {
     /// Envoy or the plugin is missing, or Envoy does not take the configuration; its log is in the
     /// error.
     pub fn start(gateway: &Gateway) -> anyhow::Result<Self> {
-        let program = envoy_file()?;
         let directory = tempfile::tempdir()?;
         let files = Files::new(directory.path())?;
         let bootstrap = directory.path().join("bootstrap.json");
         std::fs::write(&bootstrap, gateway.bootstrap(&files).to_string())?;
         std::fs::write(&files.listeners, gateway.listeners(&files).to_string())?;
+        std::fs::write(&files.extension, gateway.extension(&files).to_string())?;
+        Self::run(directory, &bootstrap, gateway.workers)
+    }
+
+    /// Starts Envoy with a bootstrap of one's own, YAML, and waits until it serves its first listener.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with(bootstrap: &str) -> anyhow::Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let file = directory.path().join("bootstrap.yaml");
+        std::fs::write(&file, bootstrap)?;
+        Self::run(directory, &file, 1)
+    }
+
+    fn run(directory: TempDir, bootstrap: &Path, workers: u32) -> anyhow::Result<Self> {
+        let program = envoy_file()?;
         let log = std::fs::File::create(directory.path().join("envoy.log"))?;
         let stdout = std::fs::File::create(directory.path().join("stdout"))?;
         let process = Command::new(program)
             .arg("--config-path")
-            .arg(&bootstrap)
+            .arg(bootstrap)
             .arg("--admin-address-path")
             .arg(directory.path().join("admin"))
-            .args(["--concurrency", &gateway.workers.to_string()])
+            .args(["--concurrency", &workers.to_string()])
             .args(["--use-dynamic-base-id", "--log-level", "warn"])
             // A listener that was replaced goes after a second, not after ten minutes.
             .args(["--drain-time-s", "1", "--parent-shutdown-time-s", "2"])
@@ -213,6 +232,32 @@ impl Envoy {
         ensure!(
             refusals()? == refused,
             "Envoy refused the listener:\n{}",
+            self.log()
+        );
+        Ok(())
+    }
+
+    /// Gives the plugin's filter another configuration by extension discovery ([`Attach::Discovered`]),
+    /// and waits until Envoy has taken it.
+    ///
+    /// # Errors
+    /// Envoy refuses it.
+    pub fn update_extension(&self, gateway: &Gateway) -> anyhow::Result<()> {
+        const PREFIX: &str = "extension_config_discovery.http_filter.gatelog";
+        let files = Files::new(self.directory.path())?;
+        let taken = || self.stat(&format!("{PREFIX}.config_reload"));
+        let refused = || self.stat(&format!("{PREFIX}.update_rejected"));
+        let (before, refused_before) = (taken()?, refused()?);
+        let new = files.extension.with_extension("new");
+        std::fs::write(&new, gateway.extension(&files).to_string())?;
+        std::fs::rename(&new, &files.extension)?;
+        wait::until("the new filter", START_LIMIT, || {
+            ensure!(taken()? > before || refused()? > refused_before, "not yet");
+            anyhow::Ok(())
+        })?;
+        ensure!(
+            refused()? == refused_before,
+            "Envoy refused the filter:\n{}",
             self.log()
         );
         Ok(())

@@ -4,8 +4,9 @@
 /// `_rules_[0].filter`); none shows a value that may be a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// It is no JSON. The control plane made it, so that is where to look.
-    #[error("no JSON: {0}")]
+    /// It is no JSON. The control plane made it, so that is where to look; Envoy hands over a
+    /// `google.protobuf.StringValue` as it is, and a `Struct` in protobuf's own form.
+    #[error("no JSON: {0}; in Envoy's own file it is the text of a google.protobuf.StringValue")]
     Json(#[from] serde_json::Error),
     /// A key without which the plugin cannot work. It is to be added.
     #[error("`{0}` is required, unless `collector_cluster` is set")]

@@ -1,8 +1,11 @@
 //! Batches reach the collector whatever it does meanwhile.
 
 use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 
-use gatelog_testkit::envoy::{Envoy, Gateway};
+use gatelog_testkit::envoy::{Attach, Envoy, Gateway};
+use gatelog_testkit::upstream::Reply;
 use gatelog_testkit::wait;
 use serde_json::json;
 
@@ -138,6 +141,123 @@ fn a_batch_is_repeated_under_its_number_until_the_collector_takes_it() {
         .collect();
     assert_eq!(numbers, ["0", "2"]);
     assert_eq!(lost(&envoy), 0);
+}
+
+#[test]
+fn a_batch_that_is_too_large_comes_in_halves() {
+    let collector = Collector::start();
+    collector.respond(|request| {
+        let status = if records(request).len() > 2 { 413 } else { 200 };
+        (status, Reply::new(status))
+    });
+    let gateway = Gateway::new(collector.port()).plugin(json!({"batch": {"max_records": 8}}));
+    let envoy = Envoy::start(&gateway).unwrap();
+    send(&envoy, "a", 8);
+    let taken = collector.wait_for_records(8);
+    assert_eq!(taken.len(), 8);
+    let mut numbers: Vec<(u64, usize)> = collector
+        .taken()
+        .iter()
+        .map(|request| {
+            let number = request.header("gatelog-sequence").unwrap();
+            (number.parse().unwrap(), records(request).len())
+        })
+        .collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [(0, 2), (2, 2), (4, 2), (6, 2)]);
+    assert_eq!(lost(&envoy), 0);
+}
+
+#[test]
+fn a_collector_that_asks_for_time_gets_it() {
+    let collector = Collector::start();
+    collector.respond(|_| (503, Reply::text(503, "no room").header("retry-after", "60")));
+    let gateway = Gateway::new(collector.port()).plugin(json!({"batch": {"max_records": 1}}));
+    let envoy = Envoy::start(&gateway).unwrap();
+    send(&envoy, "a", 1);
+    wait::until("the pause", PATIENCE, || {
+        let log = envoy.log();
+        let pauses =
+            log.contains("sending pauses: the collector answered 503 no room, not before 60 s");
+        if pauses { Ok(()) } else { Err(log) }
+    })
+    .unwrap();
+    assert_eq!(collector.seen().len(), 1);
+}
+
+#[test]
+fn records_that_the_answer_names_are_lost_and_counted() {
+    let collector = Collector::start();
+    collector.respond(|_| {
+        let rejected = json!([{"index": 1, "error": "no record: {\"index\":5}"}]);
+        (
+            200,
+            Reply::json(200, &json!({"accepted": 2, "rejected": rejected})),
+        )
+    });
+    let gateway = Gateway::new(collector.port()).plugin(json!({"batch": {"max_records": 3}}));
+    let envoy = Envoy::start(&gateway).unwrap();
+    send(&envoy, "a", 3);
+    let counted = || {
+        let stat = |name: &str| {
+            envoy
+                .stat(&format!("wasmcustom.gatelog_plugin_{name}"))
+                .unwrap()
+        };
+        (
+            stat("records_sent_total"),
+            stat("records_dropped_refused_total"),
+        )
+    };
+    wait::until("the counts", PATIENCE, || match counted() {
+        (2, 1) => Ok(()),
+        other => Err(other),
+    })
+    .unwrap();
+    send(&envoy, "b", 3);
+    collector.wait_for_records(6);
+    let last = collector.taken().pop().unwrap();
+    assert_eq!(last.header("gatelog-dropped"), Some("1"));
+}
+
+/// As fast as Envoy answers, on one worker.
+#[test]
+fn thousands_of_records_are_delivered_without_a_drop() {
+    const CONNECTIONS: usize = 4;
+    const EACH: usize = 1000;
+    for attach in [Attach::HttpFilter, Attach::AccessLogger] {
+        let collector = Collector::start();
+        let gateway = Gateway::new(collector.port()).attach(attach);
+        let envoy = Envoy::start(&gateway).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..CONNECTIONS {
+                scope.spawn(|| ask(envoy.address(), EACH));
+            }
+        });
+        let taken = collector.wait_for_records(CONNECTIONS * EACH);
+        assert_eq!(taken.len(), CONNECTIONS * EACH);
+        assert_eq!(lost(&envoy), 0);
+    }
+}
+
+/// Sends so many requests over one connection, each when the one before is answered.
+fn ask(to: SocketAddr, count: usize) {
+    const END: &[u8] = b"direct\n";
+    let mut stream = TcpStream::connect(to).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    for _ in 0..count {
+        stream
+            .write_all(b"GET /direct HTTP/1.1\r\nhost: shop.example\r\n\r\n")
+            .unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(END) {
+            let mut some = [0; 4096];
+            let read = stream.read(&mut some).unwrap();
+            assert!(read > 0, "the connection ended");
+            answer.extend(&some[..read]);
+        }
+    }
 }
 
 #[test]

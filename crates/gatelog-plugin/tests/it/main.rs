@@ -10,6 +10,14 @@ mod configuration;
 #[cfg(test)]
 mod delivery;
 #[cfg(test)]
+mod deploy;
+#[cfg(test)]
+mod filter;
+#[cfg(test)]
 mod kinds;
 #[cfg(test)]
+mod metadata_hub;
+#[cfg(test)]
 mod rig;
+#[cfg(test)]
+mod rules;

@@ -20,8 +20,12 @@ pub(crate) struct Collector {
     kept: Arc<Kept>,
 }
 
+/// What to answer: a status and the whole answer, which has the same.
+type Respond = Box<dyn Fn(&Request) -> (u16, Reply) + Send>;
+
 struct Kept {
     status: AtomicU16,
+    respond: Mutex<Option<Respond>>,
     taken: Mutex<Vec<Request>>,
     seen: Mutex<Vec<Request>>,
 }
@@ -30,6 +34,7 @@ impl Collector {
     pub(crate) fn start() -> Self {
         let kept = Arc::new(Kept {
             status: AtomicU16::new(200),
+            respond: Mutex::default(),
             taken: Mutex::default(),
             seen: Mutex::default(),
         });
@@ -48,6 +53,11 @@ impl Collector {
     /// Answers with this status from now on.
     pub(crate) fn answer(&self, status: u16) {
         self.kept.status.store(status, Ordering::SeqCst);
+    }
+
+    /// Answers as this says from now on.
+    pub(crate) fn respond(&self, respond: impl Fn(&Request) -> (u16, Reply) + Send + 'static) {
+        *self.kept.respond.lock().unwrap() = Some(Box::new(respond));
     }
 
     /// Goes away: connections break, new ones are refused.
@@ -91,12 +101,18 @@ impl Collector {
 fn serve(port: u16, kept: &Arc<Kept>) -> Server {
     let kept = Arc::clone(kept);
     Server::start_on(port, move |request| {
-        let status = kept.status.load(Ordering::SeqCst);
+        let (status, reply) = match &*kept.respond.lock().unwrap() {
+            Some(respond) => respond(request),
+            None => {
+                let status = kept.status.load(Ordering::SeqCst);
+                (status, Reply::new(status))
+            }
+        };
         kept.seen.lock().unwrap().push(request.clone());
         if (200..300).contains(&status) {
             kept.taken.lock().unwrap().push(request.clone());
         }
-        Reply::new(status)
+        reply
     })
     .unwrap()
 }

@@ -26,11 +26,16 @@ pub(super) const NAME: &str = "gateway";
 const MANAGER: &str =
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 
+const WASM_FILTER: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
+
 /// How the plugin gets its requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attach {
     /// As an HTTP filter, the way of Istio's and Higress' `WasmPlugin`.
     HttpFilter,
+    /// As an HTTP filter whose configuration is delivered by extension discovery, as Istio and Higress
+    /// deliver that of a `WasmPlugin`.
+    Discovered,
     /// As an access logger, `envoy.access_loggers.wasm`.
     AccessLogger,
     /// Not at all.
@@ -53,6 +58,7 @@ pub struct Gateway {
     more_listeners: Vec<Value>,
     tls: Option<Value>,
     own_log: bool,
+    route_metadata: Value,
     listen_port: u16,
     pub(crate) workers: u32,
 }
@@ -81,6 +87,7 @@ impl Gateway {
             more_listeners: Vec::new(),
             tls: None,
             own_log: true,
+            route_metadata: json!({}),
             listen_port: 0,
             workers: 1,
         }
@@ -97,6 +104,18 @@ impl Gateway {
         if let (Value::Object(plugin), Value::Object(more)) = (&mut self.plugin, more) {
             plugin.extend(more);
         }
+        self
+    }
+
+    /// The plugin's whole configuration, in place of the collector's two keys.
+    pub fn plugin_alone(mut self, config: Value) -> Self {
+        self.plugin = config;
+        self
+    }
+
+    /// `filter_metadata` of every route.
+    pub fn route_metadata(mut self, metadata: Value) -> Self {
+        self.route_metadata = metadata;
         self
     }
 
@@ -197,11 +216,15 @@ impl Gateway {
         let mut filters = before;
         let config = json!({"config": self.wasm(files)});
         match self.attach {
-            Attach::HttpFilter => filters.push(extension(
-                "gatelog",
-                "envoy.extensions.filters.http.wasm.v3.Wasm",
-                config,
-            )),
+            Attach::HttpFilter => filters.push(extension("gatelog", WASM_FILTER, config)),
+            Attach::Discovered => filters.push(json!({"name": "gatelog", "config_discovery": {
+                "config_source": {
+                    "path_config_source": {"path": files.extension},
+                    "resource_api_version": "V3",
+                    "initial_fetch_timeout": "2s",
+                },
+                "type_urls": [format!("{TYPE}{WASM_FILTER}")],
+            }})),
             Attach::AccessLogger => loggers.push(extension(
                 "gatelog",
                 "envoy.extensions.access_loggers.wasm.v3.WasmAccessLog",
@@ -227,7 +250,7 @@ impl Gateway {
             "route_config": {
                 "name": "gateway",
                 "validate_clusters": false,
-                "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes()}],
+                "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": self.routes()}],
             },
         });
         let mut manager = extension(
@@ -238,7 +261,7 @@ impl Gateway {
         for value in &self.patches {
             patch::merge(&mut manager, value);
         }
-        let version = json!([self.plugin, self.patches]).to_string();
+        let version = json!([self.plugin, self.patches, self.route_metadata]).to_string();
         let mut resources = vec![self.listener(&manager)];
         resources.extend(self.more_listeners.iter().cloned());
         json!({"version_info": version, "resources": resources})
@@ -271,6 +294,27 @@ impl Gateway {
             "listener_filters": inspectors,
             "filter_chains": chains,
         })
+    }
+
+    /// The plugin's filter, as extension discovery would send it.
+    pub(crate) fn extension(&self, files: &Files) -> Value {
+        let mut filter = extension("gatelog", WASM_FILTER, json!({"config": self.wasm(files)}));
+        if let Value::Object(filter) = &mut filter {
+            let kind = format!("{TYPE}envoy.config.core.v3.TypedExtensionConfig");
+            filter.insert("@type".to_owned(), json!(kind));
+        }
+        json!({"version_info": self.plugin.to_string(), "resources": [filter]})
+    }
+
+    fn routes(&self) -> Value {
+        let mut routes = routes();
+        for route in routes.as_array_mut().into_iter().flatten() {
+            if let Value::Object(route) = route {
+                let metadata = json!({"filter_metadata": self.route_metadata});
+                route.insert("metadata".to_owned(), metadata);
+            }
+        }
+        routes
     }
 
     fn wasm(&self, files: &Files) -> Value {

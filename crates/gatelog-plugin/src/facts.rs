@@ -8,16 +8,11 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use gatelog_filter::{Facts, FlagSet, LogType};
+use gatelog_record::AccessRecord;
 
 use crate::host::Host;
 
 const NS_PER_MS: i64 = 1_000_000;
-
-/// Where Envoy's id of a request says why it is traced.
-const TRACE_REASON_AT: usize = 14;
-
-/// Sampled, forced by the service, forced by the client.
-const TRACED: [u8; 3] = [b'9', b'a', b'b'];
 
 /// The facts of the request that the proxy is about.
 pub struct HostFacts<'h, H> {
@@ -86,10 +81,14 @@ impl<H: Host> Facts for HostFacts<'_, H> {
         details.is_some_and(|details| details.starts_with("health_check_"))
     }
 
-    fn is_traced(&self) -> bool {
-        let id = self.request_id().unwrap_or_default().as_bytes();
-        let is_traced = id.get(TRACE_REASON_AT).is_some_and(|c| TRACED.contains(c));
-        id.len() == 36 && is_traced && !self.is_health_check()
+    fn is_trace_forced(&self) -> bool {
+        // As a record tells it.
+        let record = AccessRecord {
+            request_id: self.request_id().map(Cow::Borrowed),
+            response_code_details: self.text(&["response", "code_details"]).map(Cow::Owned),
+            ..AccessRecord::default()
+        };
+        record.is_trace_forced()
     }
 
     fn log_type(&self) -> LogType {
@@ -112,7 +111,6 @@ fn unsigned(number: Option<i64>) -> u64 {
 #[cfg(test)]
 mod tests {
     use gatelog_filter::{AccessLogFilter, Decision, Filter, Runtime};
-    use gatelog_record::AccessRecord;
     use serde_json::json;
 
     use super::*;

@@ -18,6 +18,8 @@ mod kinds;
 #[cfg(test)]
 mod metadata_hub;
 #[cfg(test)]
+mod page;
+#[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod rules;

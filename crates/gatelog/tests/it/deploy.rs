@@ -366,7 +366,19 @@ fn the_page_names_every_file() {
     let page = text("deploy/README.md");
     let istio = [istio::FILTER, istio::TELEMETRY, istio::MESH, istio::PAGE];
     let own = [ONE, SEVERAL, SECRET, COMPOSE, "deploy/docker/Dockerfile"];
-    for path in own.into_iter().chain(istio) {
+    // The plugin's; what they say is tested with it.
+    let plugin = [
+        "deploy/envoy/README.md",
+        "deploy/envoy/access-logger.yaml",
+        "deploy/envoy/hango-metadata-hub.yaml",
+        "deploy/envoy/hango-set-filter-state.yaml",
+        "deploy/envoy/http-filter.yaml",
+        "deploy/higress/README.md",
+        "deploy/higress/wasmplugin-all-routes.yaml",
+        "deploy/higress/wasmplugin.yaml",
+        "deploy/istio/wasmplugin.yaml",
+    ];
+    for path in own.into_iter().chain(istio).chain(plugin) {
         let path = path.strip_prefix("deploy/").unwrap();
         assert!(page.contains(&format!("({path})")), "{path}");
     }

@@ -221,7 +221,6 @@ fn hash(text: &str) -> u64 {
 }
 
 /// The bit of a hash: which word of a rank's has it, and the bit alone.
-#[expect(clippy::cast_possible_truncation, reason = "four bits")]
 fn place(hash: u64) -> (usize, u64) {
     ((hash >> 60) as usize, 1 << (hash >> 54 & 63))
 }

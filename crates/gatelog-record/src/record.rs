@@ -196,7 +196,7 @@ fields! {
     42 SampleWeight sample_weight: Float;
     /// What was odd about the record as it came ([`Flaws`](crate::Flaws) as bits).
     43 Flaws flaws: Integer;
-    /// From the start to the first byte of the response body, in milliseconds.
+    /// From the start to the first byte of the response, in milliseconds.
     44 FirstByteTime first_byte_time: Integer;
     /// Captured request headers.
     45 RequestHeaders request_headers: Headers;
@@ -250,6 +250,14 @@ fields! {
     69 CachedTokens cached_tokens: Integer;
     /// Tokens the model spent on reasoning.
     70 ReasoningTokens reasoning_tokens: Integer;
+    /// Prompt tokens that the provider wrote to its cache.
+    71 CacheCreationTokens cache_creation_tokens: Integer;
+    /// Session of the MCP client (`mcp-session-id`).
+    72 McpSessionId mcp_session_id: Text;
+    /// MCP method called, such as `tools/call`; of a batch each once, comma separated.
+    73 McpMethod mcp_method: Text;
+    /// How the MCP call ended: `ok`, `tool_error`, or `error CODE` with JSON-RPC's code.
+    74 McpStatus mcp_status: Text;
 }
 
 impl<'a> AccessRecord<'a> {

@@ -1,86 +1,74 @@
 //! From what the proxy knows of a finished request to its record.
 //!
-//! **Shape.** The request headers are fetched once, as a whole; the rest are attributes. Where
-//! attributes were renamed, Envoy's present name (`xds.…`) comes first and the flat one, which older
-//! versions and some forks have, second.
+//! **Shape.** [`capture`] makes the record when the request is over: the request headers are fetched
+//! once, as a whole; the rest are attributes, each of which costs a call to the proxy, so what is
+//! the same for many requests is kept in a [`Memory`] and what cannot be there is not asked for. What
+//! only passes by, the bodies and the moments, an [`Exchange`] has seen before.
 //!
 //! **Invariants.** Nothing here can fail: what is absent, of the wrong length or not UTF-8 becomes an
-//! absent value or U+FFFD. `""` and `-` are absent texts; a missing status is 0. What is redacted
-//! everywhere does not leave the gateway.
+//! absent value or U+FFFD. `""` and `-` are absent texts; a missing status is 0. Secrets are in the
+//! record still: the worker redacts it before it goes anywhere. What the bodies say comes before what ai-statistics wrote: the
+//! collector fills from `ai_log` only what is absent.
 //!
 //! **Source.** Envoy's attributes, <https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/advanced/attributes>;
 //! encodings measured on Envoy 1.40.
 
+// Columns.
+mod attribute;
+mod memory;
+mod name;
+mod request_headers;
+mod trace;
+
+// What passes by.
+mod exchange;
+mod mcp;
+mod media;
+mod prefix;
+mod request_body;
+mod response_body;
+
 use std::borrow::Cow;
-use std::sync::OnceLock;
 
-use gatelog_record::{AccessRecord, Timestamp, response_flag};
-use gatelog_redact::Rules;
+use gatelog_record::{AccessRecord, Headers, response_flag};
 
+use crate::config::Recording;
 use crate::host::Host;
-
-type Text = Option<Cow<'static, str>>;
+use attribute::{NS_PER_MS, integer, lossy, present, text, time, underscored};
+pub use exchange::Exchange;
+pub use memory::Memory;
+use name::{api_of, mcp_server_of, service_of, without_port};
+use request_headers::RequestHeaders;
 
 /// The record of the request that is over.
-pub fn capture(host: &impl Host, instance_id: Option<&str>) -> AccessRecord<'static> {
+pub fn capture(
+    host: &impl Host,
+    recording: &Recording,
+    memory: &mut Memory,
+    exchange: &mut Exchange,
+    instance_id: Option<&str>,
+) -> AccessRecord<'static> {
     let mut record = AccessRecord {
-        start_time: time(host, &["request", "time"]),
-        protocol: text(host, &["request", "protocol"]),
-        response_code: Some(integer(host, &["response", "code"]).unwrap_or(0)),
-        response_code_details: text(host, &["response", "code_details"]).map(underscored),
-        response_flags: integer(host, &["response", "flags"])
-            .and_then(|bits| response_flag::from_bits(bits.cast_unsigned())),
-        bytes_sent: integer(host, &["response", "size"]),
-        duration: integer(host, &["request", "duration"]).map(|ns| ns / NS_PER_MS),
-        downstream_local_address: text(host, &["destination", "address"]),
-        downstream_remote_address: text(host, &["source", "address"]),
-        requested_server_name: text(host, &["connection", "requested_server_name"]),
-        tls_version: text(host, &["connection", "tls_version"]),
-        connection_termination_details: text(host, &["connection", "termination_details"]),
-        istio_policy_status: text(
-            host,
-            &["metadata", "filter_metadata", "istio.mixer", "status"],
-        ),
-        ai_log: text(host, &["ai_log"]).map(as_json_string),
-        mcp_server: text(host, &["mcp_server_name"]),
-        mcp_tool: text(host, &["mcp_tool_name"]),
         instance_id: instance_id.map(|id| Cow::Owned(id.to_owned())),
         ..AccessRecord::default()
     };
-    record.client_ip = record
-        .downstream_remote_address
-        .as_deref()
-        .map(|address| Cow::Owned(without_port(address).to_owned()));
-    request(host, &mut record);
-    route(host, &mut record);
+    request(host, recording, &mut record);
+    response(host, recording, &mut record);
+    connection(host, memory, &mut record);
+    route(host, memory, &mut record);
     upstream(host, &mut record);
-    rules().apply(&mut record);
+    wasm_state(host, exchange, &mut record);
+    record.istio_policy_status = memory.mixer_status(host);
+    exchange.fill(host, &mut record);
     record
 }
 
-/// The built-in rules.
-fn rules() -> &'static Rules {
-    static RULES: OnceLock<Rules> = OnceLock::new();
-    RULES.get_or_init(Rules::default)
-}
-
-const NS_PER_MS: i64 = 1_000_000;
-
-/// What the request headers say.
-fn request(host: &impl Host, record: &mut AccessRecord<'static>) {
-    let headers = Headers::read(host);
-    record.trace_id = headers.b3_trace_id.or_else(|| {
-        let parts: Text = headers.traceparent;
-        let id = parts?.split('-').nth(1)?.to_owned();
-        Some(Cow::Owned(id)).filter(|id: &Cow<'_, str>| !id.is_empty())
-    });
-    record.authority = headers.original_host.or(headers.authority);
-    record.path = headers.original_path.or(headers.path);
-    record.method = headers.method;
-    record.request_id = headers.request_id;
-    record.user_agent = headers.user_agent;
-    record.x_forwarded_for = headers.forwarded_for;
-    record.consumer = headers.consumer;
+/// The request: its headers, its moment and its size.
+fn request(host: &impl Host, recording: &Recording, record: &mut AccessRecord<'static>) {
+    record.start_time = time(host, &["request", "time"]);
+    record.duration = integer(host, &["request", "duration"]).map(|ns| ns / NS_PER_MS);
+    record.protocol = text(host, &["request", "protocol"]);
+    let headers = RequestHeaders::read(host, recording);
     // `request.size` is what the client announced where it announced something; a client that went
     // away in the middle sent less. `total_size` is what came, and the headers.
     record.bytes_received = integer(host, &["request", "total_size"])
@@ -91,13 +79,68 @@ fn request(host: &impl Host, record: &mut AccessRecord<'static>) {
     if headers.grpc {
         record.grpc_status = integer(host, &["response", "grpc_status"]);
     }
+    headers.fill(record);
+}
+
+/// The response as the client got it.
+fn response(host: &impl Host, recording: &Recording, record: &mut AccessRecord<'static>) {
+    record.response_code = Some(status(host).unwrap_or(0));
+    record.response_code_details = text(host, &["response", "code_details"]).map(underscored);
+    record.response_flags = integer(host, &["response", "flags"])
+        .and_then(|bits| response_flag::from_bits(bits.cast_unsigned()));
+    record.bytes_sent = integer(host, &["response", "size"]);
+    record.upstream_service_time = host
+        .response_header("x-envoy-upstream-service-time")
+        .and_then(present);
+    if !is_ordinary(record) {
+        record.connection_termination_details = text(host, &["connection", "termination_details"]);
+    }
+    let captured = &recording.capture.response_headers;
+    if !captured.is_empty() {
+        let mut headers = Headers::new();
+        for (name, value) in host.response_headers() {
+            if !name.starts_with(':') && captured.contains(&name) {
+                headers.push(name, lossy(value));
+            }
+        }
+        record.response_headers = headers;
+    }
+}
+
+/// The status, from the header, which is the cheaper one.
+fn status(host: &impl Host) -> Option<i64> {
+    let header = host.response_header(":status");
+    let status = header.and_then(|status| std::str::from_utf8(&status).ok()?.parse().ok());
+    status.or_else(|| integer(host, &["response", "code"]))
+}
+
+/// Whether the upstream, or the gateway by its configuration, has answered and nothing went wrong.
+fn is_ordinary(record: &AccessRecord<'_>) -> bool {
+    record.response_flags.is_none()
+        && matches!(
+            record.response_code_details.as_deref(),
+            Some("via_upstream" | "direct_response")
+        )
+}
+
+/// The client's connection.
+fn connection(host: &impl Host, memory: &mut Memory, record: &mut AccessRecord<'static>) {
+    let connection = memory.connection(host);
+    record.downstream_local_address = connection.local_address;
+    record.requested_server_name = connection.server_name;
+    record.tls_version = connection.tls_version;
+    // Not the connection's: whoever is believed about it tells by a header of the request.
+    record.downstream_remote_address = text(host, &["source", "address"]);
+    record.client_ip = record
+        .downstream_remote_address
+        .as_deref()
+        .map(|address| Cow::Owned(without_port(address).to_owned()));
 }
 
 /// Cluster and route, and what their names tell.
-fn route(host: &impl Host, record: &mut AccessRecord<'static>) {
-    record.upstream_cluster =
-        text(host, &["xds", "cluster_name"]).or_else(|| text(host, &["cluster_name"]));
-    record.route_name = text(host, &["xds", "route_name"]).or_else(|| text(host, &["route_name"]));
+fn route(host: &impl Host, memory: &mut Memory, record: &mut AccessRecord<'static>) {
+    record.upstream_cluster = memory.xds(host, "cluster_name");
+    record.route_name = memory.xds(host, "route_name");
     record.route.clone_from(&record.route_name);
     record.service = record
         .upstream_cluster
@@ -115,20 +158,41 @@ fn route(host: &impl Host, record: &mut AccessRecord<'static>) {
 fn upstream(host: &impl Host, record: &mut AccessRecord<'static>) {
     let attempts = integer(host, &["upstream", "request_attempt_count"]);
     record.upstream_request_attempt_count = attempts;
-    record.upstream_service_time = host
-        .response_header("x-envoy-upstream-service-time")
-        .and_then(present);
     if attempts == Some(0) {
         return;
     }
     record.upstream_host = text(host, &["upstream", "address"]);
     record.upstream_local_address = text(host, &["upstream", "local_address"]);
-    record.upstream_transport_failure_reason =
-        text(host, &["upstream", "transport_failure_reason"]).map(underscored);
+    if attempts != Some(1) || !is_ordinary(record) {
+        record.upstream_transport_failure_reason =
+            text(host, &["upstream", "transport_failure_reason"]).map(underscored);
+    }
     if record.upstream_service_time.is_none() {
         record.upstream_service_time = integer(host, &["response", "backend_latency"])
             .map(|ns| Cow::Owned((ns / NS_PER_MS).to_string()));
     }
+}
+
+/// What Higress' own plugins left about the request.
+fn wasm_state(host: &impl Host, exchange: &Exchange, record: &mut AccessRecord<'static>) {
+    record.ai_log = text(host, &["ai_log"]).map(as_json_string);
+    if exchange.may_be_mcp() {
+        record.mcp_server = text(host, &["mcp_server_name"]);
+        record.mcp_tool = text(host, &["mcp_tool_name"]);
+    }
+    if record.mcp_server.is_none() {
+        record.mcp_server = record
+            .path
+            .as_deref()
+            .and_then(mcp_server_of)
+            .map(|server| Cow::Owned(server.to_owned()));
+    }
+}
+
+/// ai-statistics leaves a text; as a JSON string it is what the collector reads, unescaping once,
+/// and nothing in it can break the record.
+fn as_json_string(text: Cow<'static, str>) -> Cow<'static, str> {
+    serde_json::to_string(&text).map_or(text, Cow::Owned)
 }
 
 /// The id of the node this proxy is: its pod's name where it tells, else its id.
@@ -145,131 +209,9 @@ pub fn node_id(host: &impl Host) -> Option<String> {
         .map(Cow::into_owned)
 }
 
-/// The request headers that a record has a place for; of repeated ones the first.
-#[derive(Default)]
-struct Headers {
-    method: Text,
-    authority: Text,
-    original_host: Text,
-    path: Text,
-    original_path: Text,
-    request_id: Text,
-    user_agent: Text,
-    forwarded_for: Text,
-    b3_trace_id: Text,
-    traceparent: Text,
-    consumer: Text,
-    grpc: bool,
-    /// Of all names and values.
-    bytes: i64,
-}
-
-impl Headers {
-    fn read(host: &impl Host) -> Self {
-        let mut headers = Self::default();
-        for (name, value) in host.request_headers() {
-            let bytes = name.len() + value.len();
-            headers.bytes += i64::try_from(bytes).unwrap_or(i64::MAX);
-            let place = match name.as_str() {
-                ":method" => &mut headers.method,
-                ":authority" => &mut headers.authority,
-                "x-envoy-original-host" => &mut headers.original_host,
-                ":path" => &mut headers.path,
-                "x-envoy-original-path" => &mut headers.original_path,
-                "x-request-id" => &mut headers.request_id,
-                "user-agent" => &mut headers.user_agent,
-                "x-forwarded-for" => &mut headers.forwarded_for,
-                "x-b3-traceid" => &mut headers.b3_trace_id,
-                "traceparent" => &mut headers.traceparent,
-                "x-mse-consumer" => &mut headers.consumer,
-                "content-type" => {
-                    headers.grpc = is_grpc(&value);
-                    continue;
-                }
-                _ => continue,
-            };
-            if place.is_none() {
-                *place = present(value);
-            }
-        }
-        headers
-    }
-}
-
-/// As Envoy decides it: `application/grpc`, alone or before a `+`.
-fn is_grpc(content_type: &[u8]) -> bool {
-    content_type
-        .strip_prefix(b"application/grpc")
-        .is_some_and(|rest| matches!(rest.first(), None | Some(b'+')))
-}
-
-/// The service of a cluster: the fourth part of `outbound|port|subset|fqdn`, or the whole name of a
-/// cluster that is named otherwise.
-fn service_of(cluster: &str) -> Option<&str> {
-    let service = match cluster.split_once('|') {
-        Some(_) => cluster.split('|').nth(3)?,
-        None => cluster,
-    };
-    Some(service).filter(|service| !service.is_empty())
-}
-
-/// The API of a route that Higress made for one: `model-api-NAME-N`.
-fn api_of(route: &str) -> Option<&str> {
-    let (api, number) = route.strip_prefix("model-api-")?.rsplit_once('-')?;
-    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    Some(api).filter(|api| is_number && !api.is_empty())
-}
-
-/// `10.0.0.1:80` and `[::1]:80` without port and brackets; a path of a pipe as it is.
-fn without_port(address: &str) -> &str {
-    let host = match address.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => address,
-    };
-    host.strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host)
-}
-
-/// ai-statistics leaves a text; as a JSON string it is what the collector reads, unescaping once,
-/// and nothing in it can break the record.
-fn as_json_string(text: Cow<'static, str>) -> Cow<'static, str> {
-    serde_json::to_string(&text).map_or(text, Cow::Owned)
-}
-
-fn underscored(text: Cow<'static, str>) -> Cow<'static, str> {
-    if text.contains(' ') {
-        Cow::Owned(text.replace(' ', "_"))
-    } else {
-        text
-    }
-}
-
-fn text(host: &impl Host, path: &[&str]) -> Text {
-    host.property(path).and_then(present)
-}
-
-/// The bytes as text, unless they are a word for nothing.
-fn present(bytes: Vec<u8>) -> Text {
-    if bytes.is_empty() || bytes == b"-" {
-        return None;
-    }
-    Some(Cow::Owned(String::from_utf8(bytes).unwrap_or_else(
-        |error| String::from_utf8_lossy(error.as_bytes()).into_owned(),
-    )))
-}
-
-fn integer(host: &impl Host, path: &[&str]) -> Option<i64> {
-    let bytes = host.property(path)?.try_into().ok()?;
-    Some(i64::from_le_bytes(bytes))
-}
-
-fn time(host: &impl Host, path: &[&str]) -> Option<Timestamp> {
-    integer(host, path).map(|ns| Timestamp::from_micros(ns / 1000))
-}
-
 #[cfg(test)]
 mod tests {
+    use gatelog_record::Timestamp;
     use proptest::collection::vec;
     use proptest::prelude::*;
 
@@ -277,7 +219,11 @@ mod tests {
     use crate::fake::Fake;
 
     fn captured(host: &Fake) -> AccessRecord<'static> {
-        capture(host, Some("gw-1"))
+        let recording = Recording::default();
+        let (mut memory, mut exchange) = (Memory::default(), Exchange::default());
+        let mut record = capture(host, &recording, &mut memory, &mut exchange, Some("gw-1"));
+        recording.redact.apply(&mut record);
+        record
     }
 
     fn ordinary() -> Fake {
@@ -325,24 +271,13 @@ mod tests {
 
     #[test]
     fn a_proxy_that_knows_nothing_gives_a_record_all_the_same() {
-        let record = capture(&Fake::default(), None);
+        let record = captured(&Fake::default());
         let expected = AccessRecord {
             response_code: Some(0),
+            instance_id: Some("gw-1".into()),
             ..AccessRecord::default()
         };
         assert_eq!(record, expected);
-    }
-
-    #[test]
-    fn flat_names_count_where_the_present_ones_are_missing() {
-        let old = Fake::default()
-            .text("cluster_name", "outbound|80|v1|old.svc")
-            .text("route_name", "r");
-        let record = captured(&old);
-        assert_eq!(record.service.as_deref(), Some("old.svc"));
-        assert_eq!(record.route_name.as_deref(), Some("r"));
-        let both = old.text("xds.cluster_name", "outbound|80||new.svc");
-        assert_eq!(captured(&both).service.as_deref(), Some("new.svc"));
     }
 
     #[test]
@@ -497,29 +432,6 @@ mod tests {
     }
 
     #[test]
-    fn names_of_routes_and_clusters_tell_what_they_tell() {
-        for (route, api) in [
-            ("model-api-a-0", Some("a")),
-            ("model-api-a-b-12", Some("a-b")),
-            ("model-api-a", None),
-            ("model-api--1", None),
-            ("model-api-a-b", None),
-            ("other-a-0", None),
-        ] {
-            assert_eq!(api_of(route), api, "{route}");
-        }
-        for (cluster, service) in [
-            ("outbound|80||a.static", Some("a.static")),
-            ("outbound|80|v1|a.dns", Some("a.dns")),
-            ("inbound|80||", None),
-            ("odd|name", None),
-            ("PassthroughCluster", Some("PassthroughCluster")),
-        ] {
-            assert_eq!(service_of(cluster), service, "{cluster}");
-        }
-    }
-
-    #[test]
     fn an_address_loses_its_port_and_nothing_else() {
         for (address, ip) in [
             ("10.0.0.1:80", "10.0.0.1"),
@@ -538,5 +450,102 @@ mod tests {
         let by_pod = by_id.text("node.metadata.POD_NAME", "pod-1");
         assert_eq!(node_id(&by_pod).as_deref(), Some("pod-1"));
         assert_eq!(node_id(&Fake::default()), None);
+    }
+
+    /// P12 and P13 of the reference.
+    #[test]
+    fn the_server_and_the_tool_are_what_higress_says_else_the_path_and_the_body() {
+        const CALL: &str =
+            r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"of-the-body"}}"#;
+        let of = |host: &Fake| {
+            let recording = Recording::default();
+            let (mut memory, mut exchange) = (Memory::default(), Exchange::default());
+            exchange.on_request_headers(host, &recording, false);
+            host.piece.replace(CALL.as_bytes().to_vec());
+            exchange.on_request_body(host, CALL.len());
+            let record = capture(host, &recording, &mut memory, &mut exchange, None);
+            let own =
+                |text: Option<Cow<'static, str>>| text.map(Cow::into_owned).unwrap_or_default();
+            (own(record.mcp_server), own(record.mcp_tool))
+        };
+        let host = Fake::default()
+            .header(":path", "/mcp-servers/of-the-path/mcp")
+            .header("content-type", "application/json")
+            .header("x-envoy-mcp-server-name", "forged");
+        assert_eq!(of(&host), ("of-the-path".into(), "of-the-body".into()));
+        let host = host
+            .text("mcp_server_name", "of-higress")
+            .text("mcp_tool_name", "tool-of-higress");
+        assert_eq!(of(&host), ("of-higress".into(), "tool-of-higress".into()));
+    }
+
+    /// P5 and P6: Envoy's own bits, in their order.
+    #[test]
+    fn flags_have_envoys_names_in_the_order_of_its_bits() {
+        for (bits, flags) in [
+            (1 << 1, "UH"),
+            (1 << 5, "UF"),
+            (1 << 14, "DC"),
+            (1 << 8, "NR"),
+            (1 << 15 | 1 << 5, "UF,URX"),
+            (1 << 9 | 1 << 10, "DI,FI"),
+            (1 << 28, "DR"),
+        ] {
+            let host = Fake::default().integer("response.flags", bits);
+            assert_eq!(captured(&host).response_flags.as_deref(), Some(flags));
+        }
+    }
+
+    /// P15: what an `ai_log` says stands back behind what the body said.
+    #[test]
+    fn the_body_comes_before_ai_log_and_ai_log_fills_the_rest() {
+        let recording = Recording::default();
+        let (mut memory, mut exchange) = (Memory::default(), Exchange::default());
+        let body =
+            r#"{"model":"m","usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":4}}"#;
+        let host = Fake::default()
+            .header("content-type", "application/json")
+            .response_header("content-type", "application/json")
+            .text("ai_log", r#"{\"total_token\":3,\"session_id\":\"s\"}"#);
+        exchange.on_request_headers(&host, &recording, false);
+        exchange.on_response_headers(&host, &recording, &memory, false);
+        host.piece.replace(body.as_bytes().to_vec());
+        exchange.on_response_body(&host, body.len());
+        let record = capture(&host, &recording, &mut memory, &mut exchange, None);
+        let mut json = String::new();
+        gatelog_record::json::write(&record, &mut json);
+        let (read, _) = gatelog_record::json::read(&json).unwrap();
+        assert_eq!(read.total_tokens, Some(4), "the provider's");
+        assert_eq!(read.ai_session_id.as_deref(), Some("s"));
+    }
+
+    #[test]
+    fn the_consumer_is_in_the_configured_header() {
+        let recording = Recording {
+            consumer_header: "x-who".to_owned(),
+            ..Recording::default()
+        };
+        let host = Fake::default()
+            .header("x-mse-consumer", "other")
+            .header("x-who", "a");
+        let (mut memory, mut exchange) = (Memory::default(), Exchange::default());
+        let record = capture(&host, &recording, &mut memory, &mut exchange, None);
+        assert_eq!(record.consumer.as_deref(), Some("a"));
+    }
+
+    /// Every call to the proxy costs the traffic about a microsecond.
+    #[test]
+    fn an_ordinary_request_asks_the_proxy_for_little() {
+        let host = ordinary().integer("connection_id", 1);
+        let recording = Recording::default();
+        let (mut memory, mut exchange) = (Memory::default(), Exchange::default());
+        let mut calls = 0;
+        for _ in 0..100 {
+            host.asked.borrow_mut().clear();
+            host.other_calls.set(0);
+            capture(&host, &recording, &mut memory, &mut exchange, None);
+            calls = host.asked.borrow().len() + host.other_calls.get();
+        }
+        assert!(calls <= 19, "{calls}: {:?}", host.asked.borrow());
     }
 }

@@ -114,7 +114,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::capture::capture;
+    use crate::capture::{Exchange, Memory, capture};
+    use crate::config::Recording;
     use crate::fake::Fake;
 
     fn proxy(code: i64) -> Fake {
@@ -162,7 +163,13 @@ mod tests {
             let host = proxy(code);
             let config: AccessLogFilter = serde_json::from_value(filter.clone()).unwrap();
             let filter_of_it = Filter::compile(&config, &Runtime::default()).unwrap();
-            let record: AccessRecord<'_> = capture(&host, None);
+            let record: AccessRecord<'_> = capture(
+                &host,
+                &Recording::default(),
+                &mut Memory::default(),
+                &mut Exchange::default(),
+                None,
+            );
             let of_record = filter_of_it.decide(&record, &mut || 0);
             let of_proxy = filter_of_it.decide(&HostFacts::new(&host), &mut || 0);
             assert_eq!(of_proxy, of_record, "{code} {filter}");

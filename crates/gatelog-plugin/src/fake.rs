@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 
-use crate::host::{Call, CallRefused, Counter, Host, Level};
+use crate::host::{Body, Call, CallRefused, Counter, Host, Level};
 
 /// A call that was begun.
 #[derive(Clone, Debug)]
@@ -17,7 +17,13 @@ pub(crate) struct Made {
 pub(crate) struct Fake {
     properties: HashMap<String, Vec<u8>>,
     headers: Vec<(String, Vec<u8>)>,
-    response_headers: HashMap<String, Vec<u8>>,
+    response_headers: Vec<(String, Vec<u8>)>,
+    /// The piece of a body that passes now.
+    pub(crate) piece: RefCell<Vec<u8>>,
+    /// The paths of attributes that were asked for.
+    pub(crate) asked: RefCell<Vec<String>>,
+    /// How often a header, the clock or a body was asked for.
+    pub(crate) other_calls: Cell<usize>,
     now_ns: Cell<u64>,
     shared: RefCell<HashMap<String, (Vec<u8>, u32)>>,
     /// The token of a call is its place here.
@@ -52,7 +58,7 @@ impl Fake {
 
     pub(crate) fn response_header(mut self, name: &str, value: &str) -> Self {
         self.response_headers
-            .insert(name.to_owned(), value.as_bytes().to_vec());
+            .push((name.to_owned(), value.as_bytes().to_vec()));
         self
     }
 
@@ -87,6 +93,19 @@ impl Fake {
     }
 }
 
+impl Fake {
+    fn note(&self) {
+        self.other_calls.set(self.other_calls.get() + 1);
+    }
+}
+
+fn first(headers: &[(String, Vec<u8>)], name: &str) -> Option<Vec<u8>> {
+    headers
+        .iter()
+        .find(|(found, _)| found == name)
+        .map(|(_, value)| value.clone())
+}
+
 impl Host for Fake {
     fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
         if let ["filter_state", key] = path
@@ -99,18 +118,25 @@ impl Host for Fake {
                 .map(|value| value.clone().into_bytes());
         }
         // A segment may hold a dot, as `istio.mixer` does.
-        self.properties.get(&path.join(".")).cloned()
+        let path = path.join(".");
+        let value = self.properties.get(&path).cloned();
+        self.asked.borrow_mut().push(path);
+        value
     }
 
     fn request_headers(&self) -> Vec<(String, Vec<u8>)> {
+        self.note();
         self.headers.clone()
     }
 
     fn request_header(&self, name: &str) -> Option<Vec<u8>> {
-        let mut headers = self.headers.iter();
-        headers
-            .find(|(found, _)| found == name)
-            .map(|(_, value)| value.clone())
+        self.note();
+        first(&self.headers, name)
+    }
+
+    fn response_headers(&self) -> Vec<(String, Vec<u8>)> {
+        self.note();
+        self.response_headers.clone()
     }
 
     fn set_property(&self, key: &str, value: &[u8]) {
@@ -119,10 +145,19 @@ impl Host for Fake {
     }
 
     fn response_header(&self, name: &str) -> Option<Vec<u8>> {
-        self.response_headers.get(name).cloned()
+        self.note();
+        first(&self.response_headers, name)
+    }
+
+    fn body(&self, _: Body, bytes: usize) -> Vec<u8> {
+        self.note();
+        let piece = self.piece.borrow();
+        assert!(bytes <= piece.len(), "more than there is");
+        piece[..bytes].to_vec()
     }
 
     fn now_ns(&self) -> u64 {
+        self.note();
         self.now_ns.get()
     }
 

@@ -1,9 +1,9 @@
 //! The SDK's side: callbacks in, host calls out.
 //!
-//! **Invariants.** Each callback for headers answers `Continue`, and none changes anything but filter
-//! state; none for bodies is implemented, so the SDK answers `Continue`. Host calls go through `proxy_wasm::hostcalls`: the methods of the SDK's `Context`
-//! panic where these return an error. Still those panic on a status that Envoy does not document
-//! for the call; each is called only where Envoy gives a documented one.
+//! **Invariants.** Every callback answers `Continue` and changes nothing but filter state. Host calls
+//! go through `proxy_wasm::hostcalls`: the methods of the SDK's `Context` panic where these return an
+//! error. Still those panic on a status that Envoy does not document for the call; each is called
+//! only where Envoy gives a documented one.
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
@@ -14,8 +14,9 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, BufferType, ContextType, LogLevel, MapType, MetricType, Status};
 
 use crate::answer::{Answer, BODY_LIMIT};
+use crate::capture::Exchange;
 use crate::config::Recording;
-use crate::host::{Call, CallRefused, Counter, Host, Level};
+use crate::host::{Body, Call, CallRefused, Counter, Host, Level};
 use crate::standing;
 use crate::worker::{TICK_MS, Worker};
 
@@ -34,6 +35,7 @@ struct Request {
     worker: Rc<RefCell<Option<Worker>>>,
     /// What is to be recorded of it, once its headers have come.
     recording: OnceCell<Option<Rc<Recording>>>,
+    exchange: Exchange,
 }
 
 impl Root {
@@ -126,7 +128,7 @@ impl RootContext for Root {
     fn on_log(&mut self) {
         self.with(|worker| {
             if let Some(recording) = worker.recording(&Envoy) {
-                worker.on_log(&Envoy, &recording);
+                worker.on_log(&Envoy, &recording, &mut Exchange::default());
                 worker.send_full(&Envoy);
             }
         });
@@ -136,6 +138,7 @@ impl RootContext for Root {
         Some(Box::new(Request {
             worker: Rc::clone(&self.0),
             recording: OnceCell::new(),
+            exchange: Exchange::default(),
         }))
     }
 
@@ -148,29 +151,48 @@ impl Context for Request {}
 
 impl Request {
     /// Asks the worker about what is recorded of this request, if anything is.
-    fn with(&self, act: impl FnOnce(&mut Worker, &Recording)) {
-        with(&self.worker, |worker| {
-            let recording = self.recording.get_or_init(|| worker.recording(&Envoy));
+    fn with(&mut self, act: impl FnOnce(&mut Worker, &Recording, &mut Exchange)) {
+        let Self {
+            worker,
+            recording,
+            exchange,
+        } = self;
+        with(worker, |worker| {
+            let recording = recording.get_or_init(|| worker.recording(&Envoy));
             if let Some(recording) = recording {
-                act(worker, recording);
+                act(worker, recording, exchange);
             }
         });
     }
 }
 
 impl HttpContext for Request {
-    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
-        self.with(|worker, recording| worker.on_request_headers(&Envoy, recording));
+    fn on_http_request_headers(&mut self, _: usize, is_end: bool) -> Action {
+        self.with(|worker, recording, exchange| {
+            worker.on_request_headers(&Envoy, recording, exchange, is_end);
+        });
         Action::Continue
     }
 
-    fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
-        self.with(|worker, recording| worker.on_response_headers(&Envoy, recording));
+    fn on_http_request_body(&mut self, bytes: usize, _: bool) -> Action {
+        self.exchange.on_request_body(&Envoy, bytes);
+        Action::Continue
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, is_end: bool) -> Action {
+        self.with(|worker, recording, exchange| {
+            worker.on_response_headers(&Envoy, recording, exchange, is_end);
+        });
+        Action::Continue
+    }
+
+    fn on_http_response_body(&mut self, bytes: usize, _: bool) -> Action {
+        self.exchange.on_response_body(&Envoy, bytes);
         Action::Continue
     }
 
     fn on_log(&mut self) {
-        self.with(|worker, recording| worker.on_log(&Envoy, recording));
+        self.with(|worker, recording, exchange| worker.on_log(&Envoy, recording, exchange));
     }
 }
 
@@ -196,10 +218,25 @@ impl Host for Envoy {
         ignore(hostcalls::set_property(vec![key], Some(value)));
     }
 
+    fn response_headers(&self) -> Vec<(String, Vec<u8>)> {
+        hostcalls::get_map_bytes(MapType::HttpResponseHeaders).unwrap_or_default()
+    }
+
     fn response_header(&self, name: &str) -> Option<Vec<u8>> {
         hostcalls::get_map_value_bytes(MapType::HttpResponseHeaders, name)
             .ok()
             .flatten()
+    }
+
+    fn body(&self, body: Body, bytes: usize) -> Vec<u8> {
+        let kind = match body {
+            Body::Request => BufferType::HttpRequestBody,
+            Body::Response => BufferType::HttpResponseBody,
+        };
+        hostcalls::get_buffer(kind, 0, bytes)
+            .ok()
+            .flatten()
+            .unwrap_or_default()
     }
 
     fn now_ns(&self) -> u64 {

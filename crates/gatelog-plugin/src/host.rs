@@ -15,8 +15,14 @@ pub trait Host {
     /// The first value of a request header.
     fn request_header(&self, name: &str) -> Option<Vec<u8>>;
 
+    /// All response headers, as [`Host::request_headers`].
+    fn response_headers(&self) -> Vec<(String, Vec<u8>)>;
+
     /// The first value of a response header.
     fn response_header(&self, name: &str) -> Option<Vec<u8>>;
+
+    /// The first so many bytes of the piece of a body that passes now; only while one does.
+    fn body(&self, body: Body, bytes: usize) -> Vec<u8>;
 
     /// Publishes a value for the rest of the request: filter state `wasm.KEY`. Only a request has such;
     /// `key` has no NUL.
@@ -42,6 +48,15 @@ pub trait Host {
 
     /// Sets a shared value; `false` when another worker set it since `mark` was read.
     fn set_shared(&self, key: &str, value: &[u8], mark: Option<u32>) -> bool;
+}
+
+/// Which body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// The client's.
+    Request,
+    /// The upstream's, or the gateway's own.
+    Response,
 }
 
 /// An HTTP call to be made.

@@ -2,11 +2,11 @@
 //! request, sent to the collector in batches.
 //!
 //! **Shape.** Envoy calls `on_log` once when a request is over, however it ended. [`capture`] reads
-//! the record out of the host then, [`batch`] queues its JSON, [`dispatch`] posts batches from the
-//! root context's tick, and [`worker`] joins the three. They know the proxy only as the trait
-//! [`host::Host`], so all of it runs in native tests; `glue` alone knows the SDK.
+//! the record out of the host then, with what it saw of the bodies as they passed; [`batch`] queues
+//! its JSON, [`dispatch`] posts batches from the root context's tick, and [`worker`] joins the three.
+//! They know the proxy only as the trait [`host::Host`], so all of it runs in native tests; `glue` alone knows the SDK.
 //!
-//! **Invariants.** Traffic is never touched: no callback changes a request or a response, and there is no
+//! **Invariants.** Traffic is never touched: every callback lets pass what it saw, at once; there is no
 //! path from a request to a panic (a panic stops the VM, and a filter that fails closed then
 //! answers 503 to everybody). A value that the host does not give is an absent value.
 //!

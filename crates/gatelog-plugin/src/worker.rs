@@ -12,7 +12,7 @@ use gatelog_filter::Decision;
 
 use crate::answer::Answer;
 use crate::batch::{Limits, Queue};
-use crate::capture;
+use crate::capture::{self, Exchange, Memory};
 use crate::config::{Asked, Config, ConfigError, Recording};
 use crate::dispatch::{Dispatch, Notice, Outcome};
 use crate::facts::HostFacts;
@@ -36,6 +36,7 @@ const NS_PER_MS: u64 = 1_000_000;
 #[derive(Debug)]
 pub struct Worker {
     config: Config,
+    memory: Memory,
     /// What records say; `None` while nobody knows.
     instance_id: Option<String>,
     /// The same as it may stand in a header.
@@ -89,6 +90,7 @@ impl Worker {
             queue: Queue::new(limits),
             dispatch: Dispatch::new(delivery, &identity),
             config,
+            memory: Memory::default(),
             json: String::new(),
             captured: Unreported::default(),
             filtered: Unreported::default(),
@@ -139,21 +141,35 @@ impl Worker {
     }
 
     /// The headers of a request have come: publishes what the log is to have of them.
-    pub fn on_request_headers(&self, host: &impl Host, recording: &Recording) {
+    pub fn on_request_headers(
+        &self,
+        host: &impl Host,
+        recording: &Recording,
+        exchange: &mut Exchange,
+        is_end: bool,
+    ) {
+        exchange.on_request_headers(host, recording, is_end);
         if let Some(hub) = &recording.metadata_hub {
             metadata_hub::on_request_headers(host, hub);
         }
     }
 
     /// The headers of its response have come: the same.
-    pub fn on_response_headers(&self, host: &impl Host, recording: &Recording) {
+    pub fn on_response_headers(
+        &self,
+        host: &impl Host,
+        recording: &Recording,
+        exchange: &mut Exchange,
+        is_end: bool,
+    ) {
+        exchange.on_response_headers(host, recording, &self.memory, is_end);
         if let Some(hub) = &recording.metadata_hub {
             metadata_hub::on_response_headers(host, hub);
         }
     }
 
     /// A request is over: records it, unless the filter drops it.
-    pub fn on_log(&mut self, host: &impl Host, recording: &Recording) {
+    pub fn on_log(&mut self, host: &impl Host, recording: &Recording, exchange: &mut Exchange) {
         let mut weight = 1.0;
         if let Some(filter) = &recording.filter {
             let dice = &mut self.dice;
@@ -171,7 +187,13 @@ impl Worker {
                 self.sender = header_text(id);
             }
         }
-        let mut record = capture::capture(host, self.instance_id.as_deref());
+        let mut record = capture::capture(
+            host,
+            recording,
+            &mut self.memory,
+            exchange,
+            self.instance_id.as_deref(),
+        );
         recording.redact.apply(&mut record);
         if weight > 1.0 {
             record.sample_weight = Some(weight);
@@ -333,7 +355,7 @@ mod tests {
         /// A request from its end, as an access logger sees it.
         fn log_request(&mut self, host: &Fake) {
             if let Some(recording) = self.recording(host) {
-                self.on_log(host, &recording);
+                self.on_log(host, &recording, &mut Exchange::default());
             }
         }
     }

@@ -4,6 +4,8 @@
 //! name others.
 
 #[cfg(test)]
+mod bodies;
+#[cfg(test)]
 mod columns;
 #[cfg(test)]
 mod configuration;

@@ -24,7 +24,7 @@ fn rows() -> BTreeMap<&'static str, Vec<String>> {
 }
 
 /// A configuration with a key, of which the path has at most two parts.
-fn with(key: &str, value: Value) -> Result<Config, String> {
+fn with(key: &str, value: &Value) -> Result<Config, String> {
     let mut config = json!({"collector_service_name": "c", "collector_port": 80});
     let members = match key.split_once('.') {
         None => json!({key: value}),
@@ -40,8 +40,8 @@ fn with(key: &str, value: Value) -> Result<Config, String> {
 /// The keys that the configuration itself names where one is wrong.
 fn allowed(section: &str) -> BTreeSet<String> {
     let wrong = match section {
-        "" => with("?", json!(1)),
-        section => with(&format!("{section}.?"), json!(1)),
+        "" => with("?", &json!(1)),
+        section => with(&format!("{section}.?"), &json!(1)),
     };
     let error = wrong.unwrap_err();
     let words = match error.split_once("allowed are ") {
@@ -97,16 +97,16 @@ fn numbers_have_the_bounds_of_the_table() {
             .into_iter()
             .flatten()
         {
-            let error = with(key, json!(outside)).unwrap_err();
+            let error = with(key, &json!(outside)).unwrap_err();
             assert!(error.contains(&format!("`{key}`")), "{key}: {error}");
         }
         if key != "queue.max_bytes" {
-            with(key, json!(least)).unwrap();
+            with(key, &json!(least)).unwrap();
         }
         let room = json!({"collector_cluster": "c", "queue": {"max_bytes": 1 << 30}});
         assert!(Config::parse(room.to_string().as_bytes()).is_ok());
         if key != "batch.max_bytes" {
-            with(key, json!(most)).unwrap();
+            with(key, &json!(most)).unwrap();
         }
     }
     assert_eq!(checked, 8);
@@ -117,7 +117,7 @@ fn numbers_have_the_bounds_of_the_table() {
 fn defaults_are_those_of_the_table() {
     let rows = rows();
     let default = |key: &str| rows[key][1].trim_matches('`').to_owned();
-    let config = with("timeout_ms", Value::Null).unwrap();
+    let config = with("timeout_ms", &Value::Null).unwrap();
     let delivery = &config.delivery;
     let recording = config
         .recording(|| unreachable!("there are no rules"))
@@ -161,16 +161,16 @@ fn defaults_are_those_of_the_table() {
 fn words_are_those_of_the_table() {
     for (key, cells) in rows().into_iter().filter(|(_, cells)| cells[0] == "word") {
         for word in cells[2].split(", ").map(|word| word.trim_matches('`')) {
-            let mut value = with(key, json!(word));
+            let mut value = with(key, &json!(word));
             if word == "hash" {
                 value = with(
                     "redact",
-                    json!({"how": "hash", "hash_key": "0123456789abcdef"}),
+                    &json!({"how": "hash", "hash_key": "0123456789abcdef"}),
                 );
             }
             value.unwrap_or_else(|error| panic!("{key}: {error}"));
         }
-        assert!(with(key, json!("?")).is_err(), "{key}");
+        assert!(with(key, &json!("?")).is_err(), "{key}");
     }
 }
 

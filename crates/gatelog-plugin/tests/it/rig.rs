@@ -101,13 +101,12 @@ impl Collector {
 fn serve(port: u16, kept: &Arc<Kept>) -> Server {
     let kept = Arc::clone(kept);
     Server::start_on(port, move |request| {
-        let (status, reply) = match &*kept.respond.lock().unwrap() {
-            Some(respond) => respond(request),
-            None => {
-                let status = kept.status.load(Ordering::SeqCst);
-                (status, Reply::new(status))
-            }
-        };
+        let plain = |status| (status, Reply::new(status));
+        let respond = kept.respond.lock().unwrap();
+        let (status, reply) = respond.as_ref().map_or_else(
+            || plain(kept.status.load(Ordering::SeqCst)),
+            |respond| respond(request),
+        );
         kept.seen.lock().unwrap().push(request.clone());
         if (200..300).contains(&status) {
             kept.taken.lock().unwrap().push(request.clone());

@@ -5,7 +5,7 @@
 //! record <- plugin          record, journal, store <- gatelog
 //! cel                       knows no record
 //! usage <- plugin           knows no record
-//! cel, record <- filter
+//! cel, record <- filter <- plugin, gatelog
 //! record <- store           record, journal <- testkit <- xtask, and everybody's tests
 //! record, cel <- format <- gatelog, xtask, invariants
 //! journal                   stores bytes and knows no record
@@ -30,7 +30,12 @@ const EDGES: [(&str, &[&str]); 14] = [
     ("gatelog-journal", &["gatelog-failpoint"]),
     (
         "gatelog-plugin",
-        &["gatelog-record", "gatelog-redact", "gatelog-usage"],
+        &[
+            "gatelog-filter",
+            "gatelog-record",
+            "gatelog-redact",
+            "gatelog-usage",
+        ],
     ),
     ("gatelog-store", &["gatelog-failpoint", "gatelog-record"]),
     (

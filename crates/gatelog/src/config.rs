@@ -17,6 +17,7 @@ mod filter;
 mod number;
 pub mod plugins;
 mod size;
+mod source;
 mod switch;
 
 pub use address::parse_address;
@@ -24,6 +25,7 @@ pub use admin::{AdminListen, parse_admin_listen};
 pub use age::{Age, AgeError};
 pub use environment::overlay;
 pub use file::{ConfigError, check, load, parse};
+pub use source::{FileSource, Source, Start};
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -66,6 +68,9 @@ pub struct Config {
     /// Which store answers queries when there are two. Default `mysql`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub query_store: Option<StoreName>,
+    /// What is read beside `POST /ingest`: log files that are followed. Default none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Source>,
     /// What a sender may send.
     pub ingest: Ingest,
     /// Records that a store will never take.
@@ -127,6 +132,7 @@ impl Default for Config {
             journal: Journal::default(),
             store: Stores::default(),
             query_store: None,
+            sources: Vec::new(),
             ingest: Ingest::default(),
             dead_letter: DeadLetter::default(),
             filter: None,

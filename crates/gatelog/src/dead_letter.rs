@@ -8,6 +8,7 @@
 //! dead-letter/mysql.000001.ndjson    older ones: a file of 64 MiB is named so, and a new one begun
 //! dead-letter/output-NAME.ndjson     the letters of an output
 //! dead-letter/mysql.frames           frames of the journal that mysql's reader could not decode
+//! dead-letter/files.lines            lines of followed log files that are no records
 //! ```
 //!
 //! A line is a record in gatelog's wire form with these keys more: `dead_letter_reason`,
@@ -40,6 +41,7 @@
 mod cut;
 mod letter_file;
 mod line;
+mod lines;
 mod room;
 
 use std::fs;
@@ -52,6 +54,7 @@ use gatelog_record::Timestamp;
 use self::letter_file::LetterFile;
 use self::line::Origin;
 pub use self::line::{Letter, UnreadableFrame};
+pub use self::lines::{LineLetter, LineLetters};
 use self::room::Room;
 use crate::place::Place;
 
@@ -93,6 +96,11 @@ impl DeadLetters {
     /// The dead letter of an output: `reader` is the name of its reader, and of its files.
     pub fn of_output(&self, name: &str, reader: &str) -> DeadLetter {
         self.of(reader, "dead_letter_output", name)
+    }
+
+    /// The dead letter of lines of log files.
+    pub fn of_lines(&self) -> LineLetters {
+        LineLetters(LetterFile::new(Arc::clone(&self.room), "files", "lines"))
     }
 
     fn of(&self, stem: &str, key: &'static str, name: &str) -> DeadLetter {

@@ -24,6 +24,7 @@
 
 mod frames;
 pub mod hash_key;
+mod lines;
 mod rejected;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ use gatelog_record::{AccessRecord, DecodeError, Flaws, RecordIds, Timestamp, jso
 use gatelog_redact::Rules;
 
 use self::frames::Frames;
+pub use self::lines::LineItem;
 use self::rejected::Rejected;
 use crate::decode::{Items, MAX_ITEM_BYTES, Text};
 use crate::selection::outlay::Outlay;

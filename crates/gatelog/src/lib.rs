@@ -15,6 +15,7 @@ pub mod intake;
 pub mod runtime_keys;
 pub mod selection;
 pub mod senders;
+pub mod source;
 
 // Records to where they are kept.
 pub mod dead_letter;
@@ -49,6 +50,10 @@ pub const FAILPOINTS: &[&str] = &[
     "dead_letter.frames_kept", // the store has not seen the batch
     "dead_letter.write",
     "dead_letter.sync",
+    "source.journaled",
+    "source.letters_kept",
+    "source.place_sync",
+    "source.place_saved",
     "file_log.write",
     "output.delivered", // not confirmed
     "output.letter_written",
@@ -63,6 +68,7 @@ pub const FAILPOINTS: &[&str] = &[
 pub const DISK_FAILPOINTS: &[&str] = &[
     "dead_letter.write",
     "dead_letter.sync",
+    "source.place_sync",
     "file_log.write",
     "output.progress_write",
     "output.progress_sync",

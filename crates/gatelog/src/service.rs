@@ -39,6 +39,7 @@ use crate::runtime_keys::RuntimeKeys;
 use crate::selection::reads::reads;
 use crate::selection::{Selection, spent};
 use crate::senders::{self, Keeper, Senders};
+use crate::source::file::{self, Board, Files};
 use crate::telemetry::{IntakeMetrics, Telemetry};
 
 /// What the handlers of requests work with.
@@ -67,6 +68,8 @@ pub struct Service {
     pub lookout: Lookout,
     /// Bodies that the journal has not taken.
     pub refused: Refused,
+    /// How the files are that are followed.
+    pub files: Board,
     /// What senders may send.
     pub limits: Limits,
     /// Whether rows show absent texts as "".
@@ -183,6 +186,7 @@ impl Service {
             set("gatelog_reader_lag_bytes", label(), lag.bytes);
             set("gatelog_reader_lag_seconds", label(), lag.seconds);
         }
+        self.files.update_metrics(&self.telemetry);
         self.telemetry
             .counter("gatelog_journal_damaged_bytes_total", None)
             .absolute(self.journal.damaged_bytes());
@@ -211,6 +215,8 @@ pub struct Running {
     outputs: Outputs,
     keeper: Keeper,
     sweeper: Option<Sweeper>,
+    /// Where files are followed.
+    files: Option<Files>,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
     /// Tells the log when the journal takes no records.
     teller: tokio::task::JoinHandle<()>,
@@ -270,7 +276,6 @@ pub async fn start_with_outputs(
         .local_addr()
         .map_err(io("the listener's address"))?;
     let admin = start_admin(config, admin_socket, runtime_keys)?;
-    let admin_address = admin.as_ref().map(|admin| admin.address);
     let healths = pipelines
         .iter()
         .map(|pipeline| Arc::clone(&pipeline.health));
@@ -288,6 +293,7 @@ pub async fn start_with_outputs(
         room: Room::default(),
         lookout: Lookout::default(),
         refused: Refused::default(),
+        files: Board::default(),
         decoders: Semaphore::new(api::ingest::LARGE_AT_ONCE),
         limits: limits(config),
         empty_strings: config.compat.empty_strings,
@@ -296,12 +302,13 @@ pub async fn start_with_outputs(
         data_dir: config.data_dir.clone(),
         stopping: AtomicBool::new(false),
     });
+    let files = follow(config, &service)?;
     let stop_server = watch::Sender::new(false);
     let server = serve(listener, &service, &stop_server);
     let teller = tokio::spawn(refusal::tell(Arc::clone(&service)));
     tracing::info!(
         %address,
-        admin = admin_address.map(tracing::field::display),
+        admin = admin.as_ref().map(|admin| tracing::field::display(admin.address)),
         data_dir = %config.data_dir.display(),
         "gatelog is listening"
     );
@@ -314,6 +321,7 @@ pub async fn start_with_outputs(
         outputs,
         keeper,
         sweeper,
+        files,
         server,
         teller,
         stop_server,
@@ -515,6 +523,18 @@ fn start_sweeper(
         .map_err(io("start a thread"))
 }
 
+/// Begins to follow files, if the configuration names any.
+fn follow(config: &Config, service: &Arc<Service>) -> Result<Option<Files>, StartError> {
+    let sources = config.sources.iter().map(|source| source.file.clone());
+    let sources: Vec<_> = sources.collect();
+    if sources.is_empty() {
+        return Ok(None);
+    }
+    let started = file::prepare(&config.data_dir, sources)
+        .and_then(|prepared| prepared.start(Arc::clone(service)));
+    started.map(Some).map_err(io("sources.file"))
+}
+
 /// Looks up what senders have sent so far, and begins to keep it.
 fn start_senders(
     config: &Config,
@@ -541,6 +561,10 @@ impl Running {
         self.service.stopping.store(true, Ordering::Relaxed);
         if let Some(admin) = self.admin {
             admin.stop().await;
+        }
+        if let Some(files) = self.files {
+            let ended = tokio::task::spawn_blocking(move || files.stop());
+            let _ended = ended.await.is_ok();
         }
         tokio::time::sleep(FAREWELL).await;
         self.stop_server.send_replace(true);

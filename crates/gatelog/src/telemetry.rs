@@ -27,6 +27,13 @@
 //! | `gatelog_output_rejected_total` | `output` | records that an output refused for good |
 //! | `gatelog_output_backlog_total` | `output` | records given up on as the backlog was over its limit |
 //! | `gatelog_output_errors_total` | `output` | failed attempts |
+//! | `gatelog_file_lines_total` | `path` | lines of followed files that are done with |
+//! | `gatelog_file_bytes_total` | `path` | their bytes |
+//! | `gatelog_file_rejected_total` | `path`, `reason` | those that are no records |
+//! | `gatelog_file_rotations_total` | `path`, `kind` | files that were renamed, removed or truncated |
+//! | `gatelog_file_errors_total` | `path` | times that a file could not be read, or was not taken from |
+//! | `gatelog_file_lag_bytes` | `path` | bytes of followed files that are not done with |
+//! | `gatelog_file_open` | `path` | followed files that are open |
 //! | `gatelog_dead_letter_bytes` | | bytes of the dead letters |
 //! | `gatelog_dead_letter_dropped_total` | `reader`, `reason` | records that are not even kept there |
 //! | `gatelog_frames_unreadable_total` | `reader` | frames put aside as they cannot be decoded |
@@ -51,6 +58,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::config::{Level, Log, LogFormat};
 use crate::intake;
+use crate::source::file;
 
 /// The registry of metrics.
 #[derive(Clone)]
@@ -169,14 +177,14 @@ const HELP: &[(&str, &str)] = &[
 impl Default for Telemetry {
     fn default() -> Self {
         let recorder = PrometheusBuilder::new().build_recorder();
-        for &(name, help) in HELP {
+        for &(name, help) in HELP.iter().chain(&file::METRICS) {
             let name = KeyName::from_const_str(name);
             if name.as_str().ends_with("_total") {
                 recorder.describe_counter(name, Some(Unit::Count), help.into());
             } else {
                 let unit = match name.as_str() {
                     name if name.ends_with("_seconds") => Unit::Seconds,
-                    name if name.ends_with("_records") => Unit::Count,
+                    name if name.ends_with("_records") || name.ends_with("_open") => Unit::Count,
                     _ => Unit::Bytes,
                 };
                 recorder.describe_gauge(name, Some(unit), help.into());

@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::health::{Health, Warnings};
 use crate::refusal;
 use crate::service::Service;
+use crate::source::file::SourceState;
 
 #[derive(Serialize)]
 struct Readiness {
@@ -20,6 +21,9 @@ struct Readiness {
     journal: JournalState,
     stores: Vec<StoreState>,
     outputs: Vec<ReaderState>,
+    /// Files that are followed, where any is configured.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sources: Vec<SourceState>,
 }
 
 #[derive(Serialize)]
@@ -61,7 +65,8 @@ struct StoreState {
 }
 
 /// Answers `GET /ready`: 200 when the journal takes records and every store does, else 503. An
-/// output that fails is told, but is not ours to mend: what waits for it is bounded.
+/// output that fails is told, but is not ours to mend: what waits for it is bounded. A file that cannot be
+/// followed is told, too: it has nothing to do with what is posted.
 pub async fn ready(State(service): State<Arc<Service>>) -> Response {
     let sight = service.sight().await;
     let lags = &sight.lags;
@@ -82,6 +87,7 @@ pub async fn ready(State(service): State<Arc<Service>>) -> Response {
         .outputs
         .iter()
         .map(|output| reader(&output.name, &output.reader, &output.health, lags));
+    let sources = service.files.sources();
     let error = refusal::reason(&service, &sight);
     let readiness = Readiness {
         ready: error.is_none() && stores.iter().all(|store| store.reader.ok),
@@ -93,6 +99,7 @@ pub async fn ready(State(service): State<Arc<Service>>) -> Response {
         },
         stores,
         outputs: outputs.collect(),
+        sources,
     };
     let status = if readiness.ready {
         StatusCode::OK

@@ -13,10 +13,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use gatelog_format::{FormatError, Known, Template};
+use gatelog_format::Template;
 use gatelog_record::json;
 
 use super::{USAGE, print};
+use crate::source::form::{shown, template};
 
 /// Arguments of `gatelog format`.
 #[derive(Debug, Args)]
@@ -65,31 +66,6 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-/// The template of this format, or of the one with this name; `json` for that of an object.
-pub(super) fn template(format: &str, json: bool) -> Result<Template, FormatError> {
-    match Known::find(format) {
-        Some(known) => known.template(),
-        None if json => Template::json(format),
-        None => Template::text(format),
-    }
-}
-
-/// An error with the line of the format that it is in, and a mark under the byte.
-pub(super) fn shown(error: &FormatError) -> String {
-    let Some((before, behind)) = error
-        .text()
-        .and_then(|text| text.split_at_checked(error.position()))
-    else {
-        return error.to_string();
-    };
-    let before = before.rsplit('\n').next().unwrap_or_default();
-    let behind = behind.split('\n').next().unwrap_or_default();
-    // Tabs would move the mark.
-    let line = format!("{before}{behind}").replace('\t', " ");
-    let mark = " ".repeat(before.chars().count());
-    format!("{error}\n  {line}\n  {mark}^")
-}
-
 /// Whether every line was a record.
 fn render(template: &Template, mut records: impl BufRead) -> io::Result<bool> {
     let mut out = BufWriter::new(io::stdout().lock());
@@ -122,21 +98,5 @@ fn render(template: &Template, mut records: impl BufRead) -> io::Result<bool> {
                 print::error(format_args!("line {number}: {error}"));
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_mark_stands_under_the_byte() {
-        let error = Template::text("first\né %PROTCOL% z").unwrap_err();
-        let shown = shown(&error);
-        let mut lines = shown.lines();
-        let message = lines.next().unwrap();
-        assert!(message.contains("did you mean `PROTOCOL`?"), "{message}");
-        assert_eq!(lines.next(), Some("  é %PROTCOL% z"));
-        assert_eq!(lines.next(), Some("    ^"));
     }
 }

@@ -25,11 +25,11 @@
 //! [`MAX_ITEM_BYTES`]: crate::decode::MAX_ITEM_BYTES
 
 mod batch;
-mod form;
 mod json_items;
 mod piece;
 mod rejects;
 mod source;
+mod splitter;
 mod text_lines;
 mod upload;
 mod window;
@@ -46,14 +46,17 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
 
 use self::batch::{Batch, Batches};
-use self::form::Form;
 use self::piece::{Content, newlines};
 use self::rejects::{Place, Rejects};
+use self::splitter::Splitter;
 use self::upload::Uploads;
 use self::window::Window;
-use super::format::{shown, template};
 use super::send::{http_url, ingest_url};
 use super::{USAGE, number, print};
+use crate::source::form::{Form, Unknown};
+
+/// What to do about a file that is not known.
+const ASK: &str = "--format says what its lines are, as in the gateway's configuration";
 
 /// Batches under way at once.
 const UPLOADS: usize = 4;
@@ -104,7 +107,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let form = match arguments
         .format
         .as_deref()
-        .map(|text| given(text, arguments.json))
+        .map(|text| Form::given(text, arguments.json))
     {
         None => None,
         Some(Ok(form)) => Some(form),
@@ -134,16 +137,6 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 fn usage(error: impl Display) -> ExitCode {
     print::error(error);
     ExitCode::from(USAGE)
-}
-
-/// The form that `--format` asks for.
-fn given(text: &str, json: bool) -> Result<Form, String> {
-    let template = template(text, json).map_err(|error| shown(&error))?;
-    if !json && text.trim_end_matches('\n').contains('\n') {
-        return Err("the format has a line break in it; a record is read from one line".to_owned());
-    }
-    let reader = template.reader().map_err(|error| shown(&error))?;
-    Ok(Form::Text(Box::new(reader)))
 }
 
 /// Whether two names are of one file.
@@ -253,14 +246,15 @@ fn read_file(
     let form = if let Some(form) = form {
         form
     } else {
-        recognised = Form::recognise(window.bytes()).map_err(Ended::Unreadable)?;
+        recognised = Form::recognise(window.bytes())
+            .map_err(|Unknown| Ended::Unreadable(format!("{Unknown}; {ASK}")))?;
         if let Some(name) = recognised.1 {
             let told = format_args!("{}: read as {name}'s text format", batches.file);
             uploads.bar.suspend(|| print::error(told));
         }
         &recognised.0
     };
-    let mut splitter = form.splitter();
+    let mut splitter = Splitter::of(form);
     let send = |batch: Option<Batch>| match batch {
         None => Ok(()),
         Some(batch) => out.blocking_send(batch).map_err(|_| Ended::NobodyUploads),

@@ -184,6 +184,7 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     {
         return wrong("filter", error.to_string());
     }
+    sources(config)?;
     instances(config)?;
     let lake = config.store.lake.is_some() || config.store.mysql.is_none();
     match config.query_store {
@@ -196,6 +197,13 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
         ),
         _ => Ok(()),
     }
+}
+
+/// Checks what is read beside `POST /ingest`.
+fn sources(config: &Config) -> Result<(), ConfigError> {
+    let checks = config.sources.iter().map(|source| source.file.check());
+    let checked: Result<(), _> = checks.collect();
+    checked.map_err(|(key, problem)| ConfigError::Value { key, problem })
 }
 
 #[cfg(test)]

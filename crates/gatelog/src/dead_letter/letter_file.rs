@@ -131,12 +131,29 @@ impl LetterFile {
         if state.repair.is_none() && state.last.is_some_and(|last| last <= place) {
             return Ok(());
         }
+        self.cut(|line| line::is_behind(line, journal, place))?;
+        *state = State {
+            last: Some(place),
+            repair: None,
+        };
+        Ok(())
+    }
+
+    /// Cuts the last letters for as long as `goes` says so, and an unfinished last line.
+    pub(super) fn cut_where(&self, goes: impl Fn(&[u8]) -> bool) -> io::Result<()> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.cut(goes)?;
+        state.repair = None;
+        Ok(())
+    }
+
+    fn cut(&self, goes: impl Fn(&[u8]) -> bool) -> io::Result<()> {
         let mut used = self.room.used();
         let mut older = self.numbers()?;
         let (mut number, mut letters, mut torn_bytes) = (None, 0, 0);
         loop {
             let path = self.path(number);
-            let cut = match cut::cut_end(&path, |line| line::is_behind(line, journal, place)) {
+            let cut = match cut::cut_end(&path, &goes) {
                 Ok(cut) => cut,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => cut::Cut::default(),
                 Err(error) => return Err(error),
@@ -156,10 +173,6 @@ impl LetterFile {
             }
         }
         drop(used);
-        *state = State {
-            last: Some(place),
-            repair: None,
-        };
         if letters > 0 || torn_bytes > 0 {
             let file = self.path(None);
             tracing::info!(

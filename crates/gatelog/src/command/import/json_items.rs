@@ -64,7 +64,7 @@ impl<'f> JsonItems<'f> {
         }
     }
 
-    /// See [`Splitter::cut`](super::form::Splitter::cut).
+    /// See [`Splitter::cut`](super::splitter::Splitter::cut).
     pub(super) fn cut(&mut self, window: &[u8], at_end: bool, full: bool) -> Cut {
         let mut cut = Cut::default();
         let window = if at_end {
@@ -219,7 +219,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::command::import::form::Form;
+    use crate::source::form::Form;
 
     /// The items of a file that is seen through a window which grows and moves: `.` with the text of a
     /// record, `!` with that of what is none.

@@ -21,7 +21,7 @@ impl<'f> TextLines<'f> {
         }
     }
 
-    /// See [`Splitter::cut`](super::form::Splitter::cut).
+    /// See [`Splitter::cut`](super::splitter::Splitter::cut).
     pub(super) fn cut(&mut self, window: &[u8], at_end: bool, full: bool) -> Cut {
         let mut cut = Cut::default();
         loop {

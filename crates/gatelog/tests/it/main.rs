@@ -23,6 +23,8 @@ mod faults;
 #[cfg(test)]
 mod file_log;
 #[cfg(test)]
+mod file_source;
+#[cfg(test)]
 mod filter;
 #[cfg(test)]
 mod flags;

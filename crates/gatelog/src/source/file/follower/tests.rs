@@ -269,6 +269,26 @@ fn lines_wait_while_they_are_not_taken_and_while_places_cannot_be_kept() {
 }
 
 #[test]
+fn a_file_that_is_truncated_before_its_first_line_was_taken_is_read_from_its_copy() {
+    let mut rig = Rig::new("a.log", Start::Beginning);
+    rig.append("a.log", "1\n");
+    rig.ledger.0.lock().unwrap().full = true;
+    rig.poll(0);
+    fs::copy(rig.path("a.log"), rig.path("a.log.1")).unwrap();
+    fs::write(rig.path("a.log"), "").unwrap();
+    rig.poll(0);
+    rig.ledger.0.lock().unwrap().full = false;
+    rig.poll(0);
+    assert_eq!(rig.journaled(), ["1"]);
+    // Empty as it is now, it is known by its inode alone.
+    rig.crash();
+    rig.rename("a.log", "a.log.2");
+    rig.append("a.log.2", "2\n");
+    rig.poll(0);
+    assert_eq!(rig.journaled(), ["1", "2"]);
+}
+
+#[test]
 fn what_is_no_file_is_told_and_a_missing_one_is_not() {
     let mut rig = Rig::new("a.log", Start::Beginning);
     rig.poll(0);

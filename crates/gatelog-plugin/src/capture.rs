@@ -52,7 +52,7 @@ pub fn capture(
         instance_id: instance_id.map(|id| Cow::Owned(id.to_owned())),
         ..AccessRecord::default()
     };
-    request(host, recording, &mut record);
+    request(host, recording, exchange, &mut record);
     response(host, recording, &mut record);
     connection(host, memory, &mut record);
     route(host, memory, &mut record);
@@ -64,22 +64,35 @@ pub fn capture(
 }
 
 /// The request: its headers, its moment and its size.
-fn request(host: &impl Host, recording: &Recording, record: &mut AccessRecord<'static>) {
+fn request(
+    host: &impl Host,
+    recording: &Recording,
+    exchange: &Exchange,
+    record: &mut AccessRecord<'static>,
+) {
     record.start_time = time(host, &["request", "time"]);
     record.duration = integer(host, &["request", "duration"]).map(|ns| ns / NS_PER_MS);
     record.protocol = text(host, &["request", "protocol"]);
     let headers = RequestHeaders::read(host, recording);
-    // `request.size` is what the client announced where it announced something; a client that went
-    // away in the middle sent less. `total_size` is what came, and the headers.
-    record.bytes_received = integer(host, &["request", "total_size"])
-        .map(|total| total.saturating_sub(headers.bytes))
-        .filter(|bytes| *bytes >= 0)
-        .or_else(|| integer(host, &["request", "size"]));
+    record.bytes_received = if exchange.has_no_request_body() {
+        Some(0)
+    } else {
+        bytes_received(host, &headers)
+    };
     // Envoy derives a gRPC status for every request, also where there is none.
     if headers.grpc {
         record.grpc_status = integer(host, &["response", "grpc_status"]);
     }
     headers.fill(record);
+}
+
+/// `request.size` is what the client announced where it announced something; a client that went away in
+/// the middle sent less. `total_size` is what came, and the headers.
+fn bytes_received(host: &impl Host, headers: &RequestHeaders) -> Option<i64> {
+    integer(host, &["request", "total_size"])
+        .map(|total| total.saturating_sub(headers.bytes))
+        .filter(|bytes| *bytes >= 0)
+        .or_else(|| integer(host, &["request", "size"]))
 }
 
 /// The response as the client got it.
@@ -376,6 +389,18 @@ mod tests {
         assert_eq!(record.trace_id.as_deref(), Some("b3"));
         let odd = Fake::default().header("traceparent", "00");
         assert_eq!(captured(&odd).trace_id, None);
+    }
+
+    #[test]
+    fn a_request_that_was_over_with_its_headers_is_not_asked_how_long_it_was() {
+        let host = ordinary();
+        let recording = Recording::default();
+        let (mut memory, mut exchange) = (Memory::default(), Exchange::default());
+        exchange.on_request_headers(&host, &recording, true);
+        let record = capture(&host, &recording, &mut memory, &mut exchange, None);
+        assert_eq!(record.bytes_received, Some(0));
+        let asked = host.asked.borrow();
+        assert!(!asked.iter().any(|path| path == "request.total_size"));
     }
 
     #[test]

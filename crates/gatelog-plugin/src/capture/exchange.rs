@@ -23,6 +23,7 @@ use crate::host::{Body, Host};
 #[derive(Default)]
 pub struct Exchange {
     has_request_body: bool,
+    ended_with_headers: bool,
     response_began_ns: Option<u64>,
     request: Option<Box<RequestBody>>,
     response: Option<Box<ResponseBody>>,
@@ -32,6 +33,7 @@ impl Exchange {
     /// The request's headers have come; a body follows unless they are the end.
     pub fn on_request_headers(&mut self, host: &impl Host, recording: &Recording, is_end: bool) {
         if is_end {
+            self.ended_with_headers = true;
             return;
         }
         self.has_request_body = true;
@@ -99,6 +101,11 @@ impl Exchange {
                 body.feed(&piece, || host.now_ns());
             }
         }
+    }
+
+    /// Whether the request was over with its headers. An access logger does not see that.
+    pub(super) fn has_no_request_body(&self) -> bool {
+        self.ended_with_headers
     }
 
     /// Whether a body of JSON was seen, so that the request may be one of MCP.

@@ -25,25 +25,21 @@ pub(super) enum Logger {
     Nothing,
     /// The plugin, to a server that says yes.
     Plugin,
+    /// The same as an access logger of Envoy's, which sees no bodies and has no context of a request.
+    AtTheEnd,
     /// The plugin, to gatelog with the lake.
     Gatelog,
 }
 
-pub(super) const LOGGERS: [(Logger, &str); 6] = [
+pub(super) const LOGGERS: [(Logger, &str); 7] = [
     (Logger::None, "no logger"),
     (Logger::Json, "Envoy's JSON file logger"),
     (Logger::Grpc, "Envoy's gRPC logger"),
     (Logger::Nothing, "a wasm module that does nothing"),
     (Logger::Plugin, "the plugin"),
+    (Logger::AtTheEnd, "the plugin as an access logger"),
     (Logger::Gatelog, "the plugin, to gatelog"),
 ];
-
-impl Logger {
-    /// Whether the plugin is in it.
-    pub(super) fn is_plugin(self) -> bool {
-        matches!(self, Self::Plugin | Self::Gatelog)
-    }
-}
 
 /// An Envoy with its logger, and where that sends.
 pub(super) struct Stage {
@@ -85,7 +81,7 @@ impl Stage {
     ) -> anyhow::Result<Self> {
         let data = tempfile::tempdir_in(dir)?;
         let receiver = match logger {
-            Logger::Plugin => Some(Receiver::yes()?),
+            Logger::Plugin | Logger::AtTheEnd => Some(Receiver::yes()?),
             Logger::Gatelog => Some(Receiver::gatelog(built, data.path())?),
             _ => None,
         };
@@ -93,10 +89,10 @@ impl Stage {
         let mut gateway = Gateway::new(collector)
             .upstreams(upstream, upstream, 1)
             .workers(workers)
-            .attach(if logger.is_plugin() {
-                Attach::HttpFilter
-            } else {
-                Attach::Nowhere
+            .attach(match logger {
+                Logger::Plugin | Logger::Gatelog => Attach::HttpFilter,
+                Logger::AtTheEnd => Attach::AccessLogger,
+                _ => Attach::Nowhere,
             });
         if logger != Logger::Json {
             gateway = gateway.without_own_log();

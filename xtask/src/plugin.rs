@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 
 use crate::workspace::Workspace;
 use crate::{program, tools};
@@ -33,6 +33,12 @@ const DEBIAN_PACKAGES: [&str; 3] = ["rustc-web", "rust-web-src", "lld"];
 /// How long rustup may take to add a target.
 const RUSTUP_LIMIT: Duration = Duration::from_mins(1);
 
+/// How large the module may be: every Envoy worker compiles its own copy, and gateways fetch it from
+/// a registry. What is linked without need shows in the names that
+/// `--config profile.plugin.strip=false` keeps; most often it is serde's derived code or a float that
+/// is printed.
+const MAX_MODULE_BYTES: u64 = 800_000;
+
 /// How the module is compiled.
 enum Way {
     /// With the toolchain's own standard library for this target.
@@ -47,7 +53,8 @@ enum Way {
 /// Builds the module; says which way it took, and gives the file.
 ///
 /// # Errors
-/// No way works, with what is missing; or the code does not compile.
+/// No way works, with what is missing; the code does not compile; or the module is larger than
+/// [`MAX_MODULE_BYTES`], though it is put in place all the same.
 pub(crate) fn build() -> anyhow::Result<PathBuf> {
     let workspace = Workspace::load()?;
     let way = find_way(&workspace.root)?;
@@ -63,9 +70,11 @@ pub(crate) fn build() -> anyhow::Result<PathBuf> {
             linker.display()
         ),
     });
-    let mut cargo = workspace.cargo("build");
+    // Of two crate types Cargo optimises neither across crates: the module alone, then.
+    let mut cargo = workspace.cargo("rustc");
     cargo
         .args(["--package", "gatelog-plugin", "--lib"])
+        .args(["--crate-type", "cdylib"])
         .args(["--profile", "plugin", "--target", target])
         .arg("--target-dir")
         .arg(&target_dir);
@@ -85,7 +94,12 @@ pub(crate) fn build() -> anyhow::Result<PathBuf> {
     let module = workspace.target_dir.join("gatelog-plugin.wasm");
     install(&built, &module)?;
     let bytes = module.metadata()?.len();
-    say(&format!("{} ({} KiB)", module.display(), bytes / 1024));
+    say(&format!("{} ({bytes} bytes)", module.display()));
+    ensure!(
+        bytes <= MAX_MODULE_BYTES,
+        "{} has {bytes} bytes; it may have {MAX_MODULE_BYTES}",
+        module.display()
+    );
     Ok(module)
 }
 

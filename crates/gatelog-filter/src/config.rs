@@ -11,7 +11,7 @@
 
 mod kinds;
 mod matcher;
-mod message;
+pub(crate) mod message;
 mod paste;
 
 use serde::{Deserialize, Deserializer, Serialize};

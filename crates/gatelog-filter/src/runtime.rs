@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 
+use crate::config::message::kind;
 use crate::config::{Denominator, FractionalPercent, fraction_of};
 
 /// How many keys there may be.
@@ -111,7 +112,7 @@ impl RuntimeValue {
                 reason = "it is not negative, and `as` goes to the nearest"
             )]
             Some(Err(number)) if number >= 0.0 => Ok(Self::Integer(number as u64)),
-            _ => Err(format!("{ALLOWED}, found `{value}`")),
+            _ => Err(format!("{ALLOWED}, found {}", kind(value))),
         }
     }
 

@@ -63,7 +63,7 @@ fn rejected(body: &[u8]) -> u32 {
     if !body.windows(10).any(|bytes| bytes == br#""rejected""#) {
         return 0;
     }
-    let count = match serde_json::from_slice::<serde_json::Value>(body) {
+    let count = match crate::config::read_json(body) {
         Ok(answer) => answer
             .get("rejected")
             .and_then(|list| Some(list.as_array()?.len())),

@@ -4,6 +4,8 @@
 //! UTF-8 and on some property paths, and a panic stops the VM. What an implementation cannot give
 //! is `None` or empty.
 
+pub use gatelog_plugin_config::Level;
+
 /// The proxy, seen from the plugin.
 pub trait Host {
     /// An attribute by the segments of its path; `None` when it is absent or cannot be read.
@@ -81,21 +83,6 @@ pub enum CallRefused {
     /// The cluster has no host that could be asked, or the circuit breaker is open.
     #[error("the gateway could not reach the collector")]
     Failed,
-}
-
-/// How much a log line matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Steps of the plugin itself.
-    Trace,
-    /// What was sent.
-    Debug,
-    /// Start, stop, recovery.
-    Info,
-    /// Something was not sent, and will be tried again.
-    Warn,
-    /// Something is lost, or nothing works.
-    Error,
 }
 
 /// The plugin's statistics.

@@ -30,9 +30,10 @@ pub mod batch;
 pub mod dispatch;
 pub mod identity;
 
-pub mod config;
 pub mod standing;
 pub mod worker;
+
+pub use gatelog_plugin_config as config;
 
 #[cfg(target_arch = "wasm32")]
 mod glue;

@@ -17,9 +17,11 @@
 mod key;
 mod read;
 mod scan;
+mod unescape;
 mod write;
 
 pub use read::{read, read_next};
+pub use unescape::unescaped;
 pub use write::{write, write_headers, write_text, write_value};
 
 /// How deep arrays and objects may be nested in a value.

@@ -16,7 +16,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use gatelog_record::json::write_text;
+use gatelog_record::json::{unescaped, write_text};
 
 use crate::edits::Edits;
 use crate::json_path::{Down, JsonPath, Places};
@@ -352,7 +352,7 @@ impl<'t, 'r> Walk<'t, 'r> {
 /// A string without its quotes and escapes; as it is written, if it has no other form.
 fn unquoted(quoted: &str) -> Cow<'_, str> {
     if quoted.contains('\\')
-        && let Ok(text) = serde_json::from_str(quoted)
+        && let Some(text) = unescaped(quoted)
     {
         return Cow::Owned(text);
     }

@@ -177,10 +177,16 @@ pub(crate) fn object<'v>(
     value.as_object().ok_or_else(|| place.error(problem()))
 }
 
-fn kind(value: &Value) -> String {
+/// How an error shows a value. Without serde_json's writer and its floats, which the plugin would link.
+pub(crate) fn kind(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
-        Value::Bool(_) | Value::Number(_) => format!("`{value}`"),
+        Value::Bool(value) => format!("`{value}`"),
+        Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+            (Some(number), _) => format!("`{number}`"),
+            (None, Some(number)) => format!("`{number}`"),
+            (None, None) => "a number with a fraction".to_owned(),
+        },
         Value::String(text) => format!("`{text}`"),
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "an object".to_owned(),

@@ -1,5 +1,7 @@
 //! Why a configuration was refused.
 
+use super::json::JsonError;
+
 /// Why a configuration was refused. Each names the key by its path (`batch.max_records`,
 /// `_rules_[0].filter`); none shows a value that may be a secret.
 #[derive(Debug, thiserror::Error)]
@@ -7,7 +9,7 @@ pub enum ConfigError {
     /// It is no JSON. The control plane made it, so that is where to look; Envoy hands over a
     /// `google.protobuf.StringValue` as it is, and a `Struct` in protobuf's own form.
     #[error("no JSON: {0}; in Envoy's own file it is the text of a google.protobuf.StringValue")]
-    Json(#[from] serde_json::Error),
+    Json(#[from] JsonError),
     /// A key without which the plugin cannot work. It is to be added.
     #[error("`{0}` is required, unless `collector_cluster` is set")]
     Missing(&'static str),

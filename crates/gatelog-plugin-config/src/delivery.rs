@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::error::ConfigError;
 use super::section::Section;
-use crate::host::Level;
+use crate::level::Level;
 
 /// The keys of [`Delivery`].
 pub(super) const KEYS: [&str; 11] = [

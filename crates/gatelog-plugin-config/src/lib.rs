@@ -6,13 +6,18 @@
 //! `_rules_` holds what is different for some requests. A rule has a key of its own or that of the
 //! default, whole; how to deliver is the same for all.
 //!
+//! A crate of its own, because it runs once for each configuration: the module has it compiled to be
+//! small, and what runs for each request to be fast.
+//!
 //! **Failure.** An unknown key is an error that names it, at every level: a misspelt key that is
 //! passed over is a setting that silently does not hold.
 
 mod capture;
 mod delivery;
 mod error;
+mod json;
 mod layer;
+mod level;
 mod metadata_hub;
 mod names;
 mod recording;
@@ -26,7 +31,9 @@ use serde_json::{Map, Value};
 pub use capture::CaptureConfig;
 pub use delivery::{BatchConfig, Delivery, QueueConfig};
 pub use error::ConfigError;
+pub use json::{JsonError, read_json};
 use layer::{Layer, agreed, known, rules, take};
+pub use level::Level;
 pub use metadata_hub::{MetadataHubConfig, StateRecord};
 pub use names::Names;
 pub use recording::Recording;
@@ -64,7 +71,7 @@ impl Config {
     pub fn parse(json: &[u8]) -> Result<Self, ConfigError> {
         let value = match json.trim_ascii() {
             [] => Value::Object(Map::new()),
-            json => serde_json::from_slice(json)?,
+            json => read_json(json)?,
         };
         let Value::Object(mut members) = value else {
             return Err(ConfigError::unusable("configuration", "must be an object"));
@@ -186,7 +193,7 @@ mod tests {
             (r#""batch":{"max_record":5}"#, "`batch.max_record`"),
             (r#""queue":{"size":5}"#, "`queue.size`"),
             (r#""capture":{"headers":[]}"#, "`capture.headers`"),
-            (r#""redact":{"header":[]}"#, "`header`"),
+            (r#""redact":{"header":[]}"#, "`redact.header`"),
             (r#""metadata_hub":{"x":[]}"#, "`metadata_hub.x`"),
             (
                 r#""filter":{"or_filter":{"filter":[]}}"#,
@@ -347,7 +354,7 @@ mod tests {
         assert!(config.recording(|| asked("b", "")).is_none());
         let recording = config.recording(|| asked("a", "")).unwrap();
         assert_eq!(recording.consumer_header, "x-who");
-        assert_eq!(config.delivery.log_level, crate::host::Level::Debug);
+        assert_eq!(config.delivery.log_level, Level::Debug);
     }
 
     #[test]

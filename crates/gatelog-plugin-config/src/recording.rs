@@ -2,7 +2,7 @@
 
 use gatelog_filter::config::from_pasted;
 use gatelog_filter::{Filter, Runtime};
-use gatelog_redact::{Redact, Rules};
+use gatelog_redact::{HashKey, How, Redact, Rules};
 use serde_json::{Map, Value};
 
 use super::capture::CaptureConfig;
@@ -99,16 +99,30 @@ fn filter(
 }
 
 fn redact(section: &mut Section) -> Result<Rules, ConfigError> {
-    const KEY: &str = "redact";
-    let Some(value) = section.value(KEY) else {
+    const HASH_KEY_FILE: &str = "hash_key_file";
+    const HOW: &str = "how";
+    const KEYS: [&str; 6] = ["headers", "query", "body", HOW, "hash_key", HASH_KEY_FILE];
+    let Some(mut keys) = section.section("redact", &KEYS)? else {
         return Ok(Rules::default());
     };
-    let redact: Redact = serde_json::from_value(value)
-        .map_err(|error| section.wrong(KEY, format!("cannot be used: {error}")))?;
-    if redact.hash_key_file.is_some() {
+    if keys.value(HASH_KEY_FILE).is_some() {
         let problem = "cannot be read in a gateway: give `hash_key`";
-        return Err(section.wrong("redact.hash_key_file", problem));
+        return Err(keys.wrong(HASH_KEY_FILE, problem));
     }
+    let how = match keys.text(HOW)?.as_deref() {
+        None | Some("mask") => How::Mask,
+        Some("drop") => How::Drop,
+        Some("hash") => How::Hash,
+        Some(_) => return Err(keys.wrong(HOW, "must be `mask`, `drop` or `hash`")),
+    };
+    let redact = Redact {
+        headers: keys.texts("headers")?.unwrap_or_default(),
+        query: keys.texts("query")?.unwrap_or_default(),
+        body: keys.texts("body")?.unwrap_or_default(),
+        how,
+        hash_key: keys.text("hash_key")?.map(HashKey::from),
+        hash_key_file: None,
+    };
     Rules::new(&redact, None)
         .map_err(|error| section.wrong(error.key(), format!("cannot be used: {error}")))
 }

@@ -1,6 +1,7 @@
 //! The running service: what its parts share, how it starts and how it ends.
 
 mod admin;
+mod readers;
 mod stores;
 
 use std::collections::hash_map::RandomState;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use gatelog_filter::CompileError;
-use gatelog_journal::{Journal, Lag, Reader, Start};
+use gatelog_journal::{Journal, Lag, Start};
 use gatelog_redact::{RuleError, Rules};
 use gatelog_store::Store;
 use metrics::Counter;
@@ -21,13 +22,14 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
 
 use self::admin::AdminServer;
+use self::readers::{forget_other_readers, register_outputs, start_pipelines, start_senders};
 use crate::api;
 use crate::api::admin::Admin;
 use crate::api::lookout::{Lookout, Sight};
 use crate::api::room::Room;
 use crate::config::{Config, Sync};
 use crate::dead_letter::DeadLetters;
-use crate::forwarder::{OutputState, Outputs, Registered};
+use crate::forwarder::{OutputState, Outputs};
 use crate::health::Health;
 use crate::intake::{Intake, hash_key};
 use crate::output::configured::{OutputsError, configured};
@@ -450,62 +452,6 @@ fn open_dead_letters(config: &Config, journal: &Journal) -> Result<DeadLetters, 
         .map_err(io("open the directory of the dead letters"))
 }
 
-fn register_outputs(
-    config: &Config,
-    outputs: Vec<(Arc<dyn Output>, output::Settings)>,
-    journal: &Journal,
-    dead_letters: &DeadLetters,
-    telemetry: &Telemetry,
-) -> Result<Registered, StartError> {
-    let max_bytes = config.journal.max_bytes.as_u64();
-    let dir = &config.data_dir;
-    Outputs::register(outputs, journal, max_bytes, dir, dead_letters, telemetry)
-        .map_err(StartError::Journal)
-}
-
-/// Lets go of what readers hold that are no longer in the configuration.
-fn forget_other_readers(journal: &Journal, stores: &[Arc<dyn Store>], outputs: &Registered) {
-    let names: Vec<&str> = stores
-        .iter()
-        .map(|store| store.name())
-        .chain(outputs.readers())
-        .chain([senders::READER])
-        .collect();
-    if let Err(error) = journal.keep_only(&names) {
-        tracing::warn!(%error, "readers that are no longer configured cannot be forgotten");
-    }
-}
-
-/// Starts the thread of each store.
-fn start_pipelines(
-    stores: &[Arc<dyn Store>],
-    journal: &Journal,
-    dead_letters: &DeadLetters,
-    telemetry: &Telemetry,
-    stop: &watch::Sender<bool>,
-) -> Result<Vec<Pipeline>, StartError> {
-    // All readers are registered before the first of them releases anything.
-    let readers: Vec<_> = stores
-        .iter()
-        .map(|store| journal.reader(store.name(), Start::Oldest))
-        .collect::<Result<_, _>>()
-        .map_err(StartError::Journal)?;
-    let start = |(store, reader): (&Arc<dyn Store>, _)| {
-        let dead_letter = dead_letters.of_store(store.name());
-        let store = Arc::clone(store);
-        Pipeline::start(
-            store,
-            journal,
-            reader,
-            dead_letter,
-            telemetry,
-            stop.subscribe(),
-        )
-    };
-    let pipelines: std::io::Result<_> = stores.iter().zip(readers).map(start).collect();
-    pipelines.map_err(io("start a store's thread"))
-}
-
 /// Starts what deletes old rows, if the configuration wants it.
 fn start_sweeper(
     config: &Config,
@@ -533,25 +479,6 @@ fn follow(config: &Config, service: &Arc<Service>) -> Result<Option<Files>, Star
     let started = file::prepare(&config.data_dir, sources)
         .and_then(|prepared| prepared.start(Arc::clone(service)));
     started.map(Some).map_err(io("sources.file"))
-}
-
-/// Looks up what senders have sent so far, and begins to keep it.
-fn start_senders(
-    config: &Config,
-    journal: &Arc<Journal>,
-    reader: Reader,
-) -> Result<(Arc<Senders>, Keeper), StartError> {
-    let (senders, wanted) = senders::restore(&config.data_dir, journal)?;
-    let senders = Arc::new(senders);
-    let keeper = Keeper::start(
-        config.data_dir.clone(),
-        Arc::clone(&senders),
-        Arc::clone(journal),
-        reader,
-        wanted,
-        config.journal.max_bytes.as_u64(),
-    );
-    Ok((senders, keeper.map_err(io("start a thread"))?))
 }
 
 impl Running {

@@ -1,10 +1,10 @@
 //! JSON as values.
 //!
-//! serde_json reads what serde's derived code asks for, and brings 60 KB of code to a module that may
-//! have 800. This reads values only, and takes and refuses what serde_json does; a property test
-//! compares the two. The values themselves are serde_json's.
+//! `serde_json` reads what serde's derived code asks for, and brings 60 KB of code to a module that may
+//! have 800. This reads values only, and takes and refuses what `serde_json` does; a property test
+//! compares the two. The values themselves are those of `serde_json`.
 //!
-//! **Limits.** 127 levels, as serde_json.
+//! **Limits.** 127 levels, as `serde_json`.
 
 use gatelog_record::json::unescaped;
 use serde_json::{Map, Number, Value};
@@ -44,7 +44,7 @@ fn place(problem: &'static str, bytes: &[u8], at: usize) -> JsonError {
     let begin = before.iter().rposition(|byte| *byte == b'\n');
     JsonError {
         problem,
-        line: before.iter().filter(|byte| **byte == b'\n').count() + 1,
+        line: before.split(|byte| *byte == b'\n').count(),
         column: before.len() - begin.map_or(0, |begin| begin + 1) + 1,
     }
 }
@@ -111,10 +111,10 @@ impl Reader<'_> {
                 }
             }
         }
-        match self.passes(b']') {
-            true => Ok(Value::Array(elements)),
-            false => Err("expected `,` or `]`"),
+        if !self.passes(b']') {
+            return Err("expected `,` or `]`");
         }
+        Ok(Value::Array(elements))
     }
 
     fn object(&mut self, depth: usize) -> Read<Value> {
@@ -138,10 +138,10 @@ impl Reader<'_> {
                 }
             }
         }
-        match self.passes(b'}') {
-            true => Ok(Value::Object(members)),
-            false => Err("expected `,` or `}`"),
+        if !self.passes(b'}') {
+            return Err("expected `,` or `}`");
         }
+        Ok(Value::Object(members))
     }
 
     fn number(&mut self) -> Read<Value> {
@@ -279,13 +279,13 @@ mod tests {
             text in r#"([\[\]{},: ]|"[a\\"u0-9]{0,6}"|-?[0-9.]{1,4}|null|true|.){0,24}"#
         ) {
             // Of numbers with a fraction, serde_json's last bit may be another.
-            if !text.contains('.') {
-                is_as_serde_json(text.as_bytes());
-            } else {
+            if text.contains('.') {
                 prop_assert_eq!(
                     read_json(text.as_bytes()).is_ok(),
                     serde_json::from_str::<Value>(&text).is_ok()
                 );
+            } else {
+                is_as_serde_json(text.as_bytes());
             }
         }
     }

@@ -177,7 +177,7 @@ pub(crate) fn object<'v>(
     value.as_object().ok_or_else(|| place.error(problem()))
 }
 
-/// How an error shows a value. Without serde_json's writer and its floats, which the plugin would link.
+/// How an error shows a value. Without the writer of JSON and its floats, which the plugin would link.
 pub(crate) fn kind(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),

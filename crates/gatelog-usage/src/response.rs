@@ -62,6 +62,11 @@ impl Response {
         }
     }
 
+    /// Whether a body of this type can hold usage, whether it can be read or not.
+    pub fn can_hold_usage(&self) -> bool {
+        self.walk.is_some()
+    }
+
     /// Whether more pieces can change what [`Response::finish`] gives. A caller may stop feeding then.
     pub fn is_reading(&self) -> bool {
         self.walk.is_some() && self.unread.is_none()

@@ -13,10 +13,20 @@ pub(crate) struct Walk {
     form: Form,
     scanner: Scanner<'static>,
     tally: Tally,
-    is_stream: bool,
+    stream: Stream,
     has_data: bool,
     /// Whether the scanner looks for tokens.
     wants_token: bool,
+}
+
+/// Whether the body is a stream.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stream {
+    No,
+    /// The content type says so.
+    Told,
+    /// Only the first byte does.
+    Guessed,
 }
 
 /// How documents stand in the text.
@@ -38,24 +48,24 @@ impl Walk {
             },
             scanner: Scanner::new(&PLACES.usage),
             tally: Tally::default(),
-            is_stream: false,
+            stream: Stream::No,
             has_data: false,
             wants_token: false,
         };
         if content != Content::Document {
-            walk.expect_stream();
+            walk.expect_stream(Stream::Told);
         }
         walk
     }
 
-    fn expect_stream(&mut self) {
-        self.is_stream = true;
+    fn expect_stream(&mut self, stream: Stream) {
+        self.stream = stream;
         self.wants_token = true;
         self.scanner.look_for(&PLACES.usage_and_tokens);
     }
 
     pub(crate) fn is_stream(&self) -> bool {
-        self.is_stream
+        self.stream != Stream::No
     }
 
     pub(crate) fn has_data(&self) -> bool {
@@ -75,6 +85,7 @@ impl Walk {
         if text.is_empty() {
             return;
         }
+        let is_stream = self.is_stream();
         let mut documents = Documents {
             scanner: &mut self.scanner,
             tally: &mut self.tally,
@@ -83,7 +94,7 @@ impl Walk {
         };
         match &mut self.form {
             Form::Unknown => {}
-            Form::Documents => documents.text(text, self.is_stream),
+            Form::Documents => documents.text(text, is_stream),
             Form::Lines(lines) => lines.feed(text, &mut |part| documents.part(part)),
             Form::Frames(frames) => frames.feed(text, &mut |part| documents.part(part)),
         }
@@ -103,17 +114,19 @@ impl Walk {
             _ => Form::Lines(EventLines::new()),
         };
         // Gemini's stream without events is a list.
-        if first != Some(&b'{') && !self.is_stream {
-            self.expect_stream();
+        if first != Some(&b'{') && !self.is_stream() {
+            self.expect_stream(Stream::Guessed);
         }
         text
     }
 
     pub(crate) fn usage(self) -> Usage {
-        let response_type = match (&self.form, self.is_stream) {
+        let response_type = match (&self.form, self.stream) {
             (Form::Unknown, _) => None,
-            (_, true) => Some(ResponseType::Stream),
-            (_, false) => Some(ResponseType::Normal),
+            // A text that is neither: the gateway's own `upstream connect error`.
+            (Form::Lines(_), Stream::Guessed) if !self.has_data => None,
+            (_, Stream::No) => Some(ResponseType::Normal),
+            (_, Stream::Told | Stream::Guessed) => Some(ResponseType::Stream),
         };
         Usage {
             response_type,

@@ -217,6 +217,20 @@ fn a_content_type_that_is_wrong_does_not_hide_usage() {
     assert_eq!(document.input, Some(1117));
 }
 
+/// As a gateway answers when no model could be asked: no answer of a model, and no stream.
+#[test]
+fn a_plain_text_is_no_stream() {
+    for text in ["upstream connect error: reset", "data was here\n\nid: no"] {
+        for kind in ["text/plain", "", "application/json"] {
+            let (usage, seen) = read(kind, "", &[text.as_bytes()]);
+            assert_eq!(usage, Usage::default(), "{kind}: {text}");
+            assert!(!seen[0].data);
+        }
+    }
+    let (usage, _) = read("text/event-stream", "", &[b": ping\n\n"]);
+    assert_eq!(usage.response_type, Some(ResponseType::Stream));
+}
+
 #[test]
 fn what_holds_no_usage_is_not_read() {
     for other in [

@@ -102,13 +102,23 @@ pub enum Counter {
     DroppedGaveUp,
     /// Records left when a replaced configuration had to go.
     DroppedShutdown,
+    /// Answers of an LLM that were not read to the end, as too many compressed ones were being read.
+    UnreadBusy,
+    /// The same, for a content coding that is not known.
+    UnreadCoding,
+    /// The same, for a window that is too large.
+    UnreadWindow,
+    /// The same, for what they expand to.
+    UnreadTooMuch,
+    /// The same, for what is not in the coding that it says.
+    UnreadBroken,
     /// Configurations that could not be used, counted by each thread of the proxy.
     ConfigRefused,
 }
 
 impl Counter {
     /// Every counter; its place is its index.
-    pub const ALL: [Counter; 8] = [
+    pub const ALL: [Counter; 13] = [
         Counter::Captured,
         Counter::Filtered,
         Counter::Sent,
@@ -116,6 +126,11 @@ impl Counter {
         Counter::DroppedRefused,
         Counter::DroppedGaveUp,
         Counter::DroppedShutdown,
+        Counter::UnreadBusy,
+        Counter::UnreadCoding,
+        Counter::UnreadWindow,
+        Counter::UnreadTooMuch,
+        Counter::UnreadBroken,
         Counter::ConfigRefused,
     ];
 
@@ -129,6 +144,11 @@ impl Counter {
             Counter::DroppedRefused => "gatelog_plugin_records_dropped_refused_total",
             Counter::DroppedGaveUp => "gatelog_plugin_records_dropped_gave_up_total",
             Counter::DroppedShutdown => "gatelog_plugin_records_dropped_shutdown_total",
+            Counter::UnreadBusy => "gatelog_plugin_usage_unread_busy_total",
+            Counter::UnreadCoding => "gatelog_plugin_usage_unread_coding_total",
+            Counter::UnreadWindow => "gatelog_plugin_usage_unread_window_total",
+            Counter::UnreadTooMuch => "gatelog_plugin_usage_unread_too_much_total",
+            Counter::UnreadBroken => "gatelog_plugin_usage_unread_broken_total",
             Counter::ConfigRefused => "gatelog_plugin_config_refused_total",
         }
     }

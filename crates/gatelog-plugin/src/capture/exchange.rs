@@ -10,6 +10,7 @@
 //! a body that nobody reads is not fetched.
 
 use gatelog_record::AccessRecord;
+use gatelog_usage::Unread;
 
 use super::attribute::{NS_PER_MS, lossy, present};
 use super::media::Media;
@@ -17,7 +18,7 @@ use super::memory::Memory;
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
 use crate::config::Recording;
-use crate::host::{Body, Host};
+use crate::host::{Body, Counter, Host};
 
 /// One request as it passes.
 #[derive(Default)]
@@ -74,7 +75,10 @@ impl Exchange {
         }
         let content_type = header(host.response_header("content-type"));
         let limit = limit_of(recording, capture_bytes, &content_type);
-        if !self.has_request_body && limit == 0 {
+        // Bytes without a type, asked for by no JSON, are those of an upgrade or a tunnel.
+        let may_be_llm =
+            self.has_request_body && (!content_type.is_empty() || self.request.is_some());
+        if !may_be_llm && limit == 0 {
             return;
         }
         let encoding = header(host.response_header("content-encoding"));
@@ -82,12 +86,12 @@ impl Exchange {
         let is_mcp = self.request.as_ref().is_some_and(|body| body.is_mcp());
         let body = if is_mcp {
             ResponseBody::of_mcp(&content_type, &encoding, limit)
-        } else if self.has_request_body {
+        } else if may_be_llm {
             ResponseBody::of_llm(&content_type, &encoding, limit, memory.budget())
         } else {
             ResponseBody::captured(limit)
         };
-        if body.wants(usize::MAX) > 0 {
+        if !body.is_idle() {
             self.response = Some(Box::new(body));
         }
     }
@@ -131,9 +135,24 @@ impl Exchange {
                 record.mcp_session_id = id.and_then(present);
             }
         }
-        if let Some(body) = self.response.take() {
-            body.fill(start_ns, record);
+        let unread = self
+            .response
+            .take()
+            .and_then(|body| body.fill(start_ns, record));
+        if let Some(unread) = unread {
+            host.count(counter(unread), 1);
         }
+    }
+}
+
+/// Where it is counted.
+fn counter(unread: Unread) -> Counter {
+    match unread {
+        Unread::Busy => Counter::UnreadBusy,
+        Unread::Coding => Counter::UnreadCoding,
+        Unread::Window => Counter::UnreadWindow,
+        Unread::TooMuch => Counter::UnreadTooMuch,
+        Unread::Broken => Counter::UnreadBroken,
     }
 }
 
@@ -234,6 +253,31 @@ mod tests {
         pass(&host, "{}", &["a", "b", "c"], &["d", "e", "f"]);
         // The type of each, the coding of the answer, and the clock.
         assert_eq!(host.other_calls.get(), 4);
+    }
+
+    /// A WebSocket and a tunnel: bytes both ways, and no content type.
+    #[test]
+    fn bytes_of_an_upgrade_are_not_fetched() {
+        let host = Fake::default();
+        pass(&host, "{}", &["a", "b"], &["c", "d"]);
+        // The type of each, and the clock.
+        assert_eq!(host.other_calls.get(), 3);
+    }
+
+    #[test]
+    fn an_answer_of_an_llm_that_cannot_be_read_is_counted_and_no_other() {
+        let of = |request: &str, encoding: &str| {
+            let host = json().response_header("content-encoding", encoding);
+            let record = pass(&host, "{}", &[request], &["no such thing"]);
+            assert_eq!(record.total_tokens, None);
+            host.counted.take()
+        };
+        let asked = r#"{"model":"m"}"#;
+        let broken = [("gatelog_plugin_usage_unread_broken_total", 1)].into();
+        assert_eq!(of(asked, "gzip"), broken);
+        let coding = [("gatelog_plugin_usage_unread_coding_total", 1)].into();
+        assert_eq!(of(asked, "dcb"), coding);
+        assert!(of(r#"{"wheels":4}"#, "gzip").is_empty());
     }
 
     #[test]

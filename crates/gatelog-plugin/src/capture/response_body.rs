@@ -2,7 +2,7 @@
 //! where it is captured.
 
 use gatelog_record::AccessRecord;
-use gatelog_usage::{Budget, Response, ResponseType, Seen, Usage};
+use gatelog_usage::{Budget, Response, ResponseType, Seen, Unread, Usage};
 
 use super::exchange::ms_between;
 use super::mcp::Outcomes;
@@ -56,7 +56,8 @@ impl ResponseBody {
         }
     }
 
-    /// The answer to any other request with a body, which may be one of an LLM.
+    /// The answer to any other request with a body, which may be one of an LLM. One that cannot be read from
+    /// its first byte on is kept too: it is counted.
     pub(super) fn of_llm(
         content_type: &str,
         encoding: &str,
@@ -64,7 +65,7 @@ impl ResponseBody {
         budget: &Budget,
     ) -> Self {
         let response = Response::new(content_type, encoding, budget);
-        let reader = if response.is_reading() {
+        let reader = if response.can_hold_usage() {
             Reader::Llm {
                 response,
                 seen: Seen::default(),
@@ -77,6 +78,11 @@ impl ResponseBody {
             reader,
             captured: Prefix::new(limit),
         }
+    }
+
+    /// Whether nothing of it will be in the record.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.reader, Reader::None) && self.captured.wants() == 0
     }
 
     /// How many of these bytes are wanted.
@@ -108,12 +114,19 @@ impl ResponseBody {
     }
 
     /// Writes what was found to the record of a request that began then, and of which the request's
-    /// body has been written.
-    pub(super) fn fill(self, start_ns: Option<i64>, record: &mut AccessRecord<'static>) {
+    /// body has been written. Says why an answer of an LLM was not read to its end.
+    pub(super) fn fill(
+        self,
+        start_ns: Option<i64>,
+        record: &mut AccessRecord<'static>,
+    ) -> Option<Unread> {
         record.response_body = self.captured.text().map(Into::into);
         match self.reader {
-            Reader::None => {}
-            Reader::Mcp(outcomes) => record.mcp_status = outcomes.finish().map(Into::into),
+            Reader::None => None,
+            Reader::Mcp(outcomes) => {
+                record.mcp_status = outcomes.finish().map(Into::into);
+                None
+            }
             Reader::Llm {
                 response,
                 seen,
@@ -121,13 +134,15 @@ impl ResponseBody {
             } => {
                 let usage = response.finish();
                 if !is_llm(record, &usage, seen) {
-                    return;
+                    return None;
                 }
                 if usage.response_type == Some(ResponseType::Stream) {
                     record.ai_first_token_duration =
                         first_token_ns.and_then(|at_ns| ms_between(start_ns?, at_ns));
                 }
+                let unread = usage.unread;
                 write(usage, record);
+                unread
             }
         }
     }

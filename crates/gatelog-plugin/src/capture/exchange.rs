@@ -156,12 +156,15 @@ fn counter(unread: Unread) -> Counter {
     }
 }
 
-/// Whether the answer began as one of the upstream's, and not as one of the gateway's own.
+/// Whether the answer began as one of the upstream's, and not as one of the gateway's own. An upgrade has no
+/// header with the upstream's time.
 fn is_of_upstream(record: &AccessRecord<'_>) -> bool {
-    let details = record.response_code_details.as_deref();
+    let details = record.response_code_details.as_deref().unwrap_or_default();
     record.upstream_request_attempt_count != Some(0)
         && (record.upstream_service_time.is_some()
-            || details.is_some_and(|details| details.starts_with("via_upstream")))
+            || record.response_code == Some(101)
+            || details.starts_with("via_upstream")
+            || details.starts_with("upstream_reset_after_response_started"))
 }
 
 /// Whole milliseconds, none below 0.

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use gatelog_record::{AccessRecord, Field, Timestamp, Value};
+use gatelog_testkit::envoy::Attach;
 use serde_json::{Value as Json, json};
 
 use super::gateway::extension;
@@ -89,10 +90,7 @@ pub(super) const ALLOWED: [(Field, &str); 5] = [
 
 /// What else a line has, for [`expected`].
 const BESIDES: [(&str, &str); 5] = [
-    (
-        "first_from_upstream",
-        "%COMMON_DURATION(DS_RX_BEG:US_RX_BEG:ms)%",
-    ),
+    ("first_from_upstream", "%RESPONSE_DURATION%"),
     (
         "first_to_client",
         "%COMMON_DURATION(DS_RX_BEG:DS_TX_BEG:ms)%",
@@ -122,7 +120,7 @@ pub(super) fn logger() -> Json {
 }
 
 /// The columns in which the record is not what the line demands: column, demanded, found.
-pub(super) fn differences(record: &AccessRecord<'_>, line: &Json) -> Vec<String> {
+pub(super) fn differences(record: &AccessRecord<'_>, line: &Json, attach: Attach) -> Vec<String> {
     OPERATORS
         .iter()
         .filter_map(|(field, _)| {
@@ -135,18 +133,23 @@ pub(super) fn differences(record: &AccessRecord<'_>, line: &Json) -> Vec<String>
             };
             (!same).then(|| format!("{}: Envoy {expected:?}, gatelog {found:?}", field.name()))
         })
-        .chain(first_byte(record, line))
+        .chain(first_byte(record, line, attach))
         .collect()
 }
 
-/// The time to the first byte, where the record has one, is that of no operator: it lies between the
-/// upstream's first byte and the first to the client.
-fn first_byte(record: &AccessRecord<'_>, line: &Json) -> Option<String> {
-    let found = record.first_byte_time?;
+/// A filter has a time to the first byte where Envoy has one, between the upstream's first byte and the
+/// first to the client: no operator is the moment of the headers. An access logger sees nothing pass.
+fn first_byte(record: &AccessRecord<'_>, line: &Json, attach: Attach) -> Option<String> {
     let bound = |key| value(line, key)?.parse::<i64>().ok();
     let bounds = (bound("first_from_upstream"), bound("first_to_client"));
-    let within = matches!(bounds, (Some(from), Some(to)) if (from..=to).contains(&found));
-    (!within).then(|| format!("first_byte_time: Envoy {bounds:?}, gatelog {found}"))
+    let found = record.first_byte_time;
+    let is_right = match (found, bounds) {
+        (found, _) if attach == Attach::AccessLogger => found.is_none(),
+        (None, (from, _)) => from.is_none(),
+        (Some(found), (Some(from), Some(to))) => (from..=to).contains(&found),
+        (Some(_), _) => false,
+    };
+    (!is_right).then(|| format!("first_byte_time: Envoy {bounds:?}, gatelog {found:?}"))
 }
 
 /// What the line demands of a column.

@@ -6,8 +6,6 @@
 #[cfg(test)]
 mod bodies;
 #[cfg(test)]
-mod columns;
-#[cfg(test)]
 mod configuration;
 #[cfg(test)]
 mod delivery;
@@ -19,6 +17,8 @@ mod filter;
 mod kinds;
 #[cfg(test)]
 mod metadata_hub;
+#[cfg(test)]
+mod odd_bytes;
 #[cfg(test)]
 mod page;
 #[cfg(test)]

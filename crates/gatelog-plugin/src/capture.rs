@@ -396,7 +396,7 @@ mod tests {
         let host = ordinary();
         let recording = Recording::default();
         let (mut memory, mut exchange) = (Memory::default(), Exchange::default());
-        exchange.on_request_headers(&host, &recording, true);
+        exchange.on_request_headers(&host, &recording, &memory, true);
         let record = capture(&host, &recording, &mut memory, &mut exchange, None);
         assert_eq!(record.bytes_received, Some(0));
         let asked = host.asked.borrow();
@@ -485,7 +485,7 @@ mod tests {
         let of = |host: &Fake| {
             let recording = Recording::default();
             let (mut memory, mut exchange) = (Memory::default(), Exchange::default());
-            exchange.on_request_headers(host, &recording, false);
+            exchange.on_request_headers(host, &recording, &memory, false);
             host.piece.replace(CALL.as_bytes().to_vec());
             exchange.on_request_body(host, CALL.len());
             let record = capture(host, &recording, &mut memory, &mut exchange, None);
@@ -532,7 +532,7 @@ mod tests {
             .header("content-type", "application/json")
             .response_header("content-type", "application/json")
             .text("ai_log", r#"{\"total_token\":3,\"session_id\":\"s\"}"#);
-        exchange.on_request_headers(&host, &recording, false);
+        exchange.on_request_headers(&host, &recording, &memory, false);
         exchange.on_response_headers(&host, &recording, &memory, false);
         host.piece.replace(body.as_bytes().to_vec());
         exchange.on_response_body(&host, body.len());

@@ -87,10 +87,10 @@ impl Worker {
             sender: instance_id
                 .as_deref()
                 .map_or_else(|| NAMELESS.to_owned(), header_text),
+            memory: Memory::new(limits.queue_bytes),
             queue: Queue::new(limits),
             dispatch: Dispatch::new(delivery, &identity),
             config,
-            memory: Memory::default(),
             json: String::new(),
             captured: Unreported::default(),
             filtered: Unreported::default(),
@@ -148,7 +148,7 @@ impl Worker {
         exchange: &mut Exchange,
         is_end: bool,
     ) {
-        exchange.on_request_headers(host, recording, is_end);
+        exchange.on_request_headers(host, recording, &self.memory, is_end);
         if let Some(hub) = &recording.metadata_hub {
             metadata_hub::on_request_headers(host, hub);
         }

@@ -15,6 +15,7 @@ use gatelog_usage::Unread;
 use super::attribute::{NS_PER_MS, lossy, present};
 use super::media::Media;
 use super::memory::Memory;
+use super::prefix::Prefix;
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
 use crate::config::Recording;
@@ -32,7 +33,13 @@ pub struct Exchange {
 
 impl Exchange {
     /// The request's headers have come; a body follows unless they are the end.
-    pub fn on_request_headers(&mut self, host: &impl Host, recording: &Recording, is_end: bool) {
+    pub fn on_request_headers(
+        &mut self,
+        host: &impl Host,
+        recording: &Recording,
+        memory: &Memory,
+        is_end: bool,
+    ) {
         if is_end {
             self.ended_with_headers = true;
             return;
@@ -46,7 +53,12 @@ impl Exchange {
         );
         let is_json = Media::of(&content_type) == Media::Json;
         if (is_json || limit > 0) && is_plain(&header(host.request_header("content-encoding"))) {
-            self.request = Some(Box::new(RequestBody::new(host, is_json, limit)));
+            self.request = Some(Box::new(RequestBody::new(
+                host,
+                is_json,
+                limit,
+                memory.room(),
+            )));
         }
     }
 
@@ -83,13 +95,14 @@ impl Exchange {
         }
         let encoding = header(host.response_header("content-encoding"));
         let limit = if is_plain(&encoding) { limit } else { 0 };
+        let captured = Prefix::new(limit, memory.room());
         let is_mcp = self.request.as_ref().is_some_and(|body| body.is_mcp());
         let body = if is_mcp {
-            ResponseBody::of_mcp(&content_type, &encoding, limit)
+            ResponseBody::of_mcp(&content_type, &encoding, captured)
         } else if may_be_llm {
-            ResponseBody::of_llm(&content_type, &encoding, limit, memory.budget())
+            ResponseBody::of_llm(&content_type, &encoding, captured, memory.budget())
         } else {
-            ResponseBody::captured(limit)
+            ResponseBody::captured(captured)
         };
         if !body.is_idle() {
             self.response = Some(Box::new(body));
@@ -212,7 +225,7 @@ mod tests {
         let recording = recording(capture);
         let memory = Memory::default();
         let mut exchange = Exchange::default();
-        exchange.on_request_headers(host, &recording, request.is_empty());
+        exchange.on_request_headers(host, &recording, &memory, request.is_empty());
         for piece in request {
             host.piece.replace(piece.as_bytes().to_vec());
             exchange.on_request_body(host, piece.len());

@@ -2,7 +2,8 @@
 //! microsecond.
 //!
 //! **Shape.** Which of an attribute's two names this proxy knows; what belongs to a connection and
-//! so is the same for all its requests; whether there is such a thing as Mixer.
+//! so is the same for all its requests; whether there is such a thing as Mixer. And what all requests that
+//! are open share: places for compressed bodies, room for captured ones.
 //!
 //! **Limits.** [`CONNECTIONS`] connections; when there are more, all are forgotten and read again.
 
@@ -11,6 +12,7 @@ use std::collections::HashMap;
 use gatelog_usage::Budget;
 
 use super::attribute::{Text, integer, text};
+use super::prefix::Room;
 use crate::host::Host;
 
 /// Connections remembered.
@@ -20,12 +22,13 @@ const CONNECTIONS: usize = 256;
 const MIXER_TRIES: u32 = 64;
 
 /// What a worker remembers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Memory {
     names: Option<Names>,
     connections: HashMap<i64, Connection>,
     mixer: Mixer,
     budget: Budget,
+    room: Room,
 }
 
 /// Which names of attributes the proxy knows.
@@ -56,6 +59,17 @@ struct Mixer {
 }
 
 impl Memory {
+    /// Of nothing; all bodies together may be captured up to so many bytes at a time.
+    pub fn new(body_bytes: usize) -> Self {
+        Self {
+            names: None,
+            connections: HashMap::new(),
+            mixer: Mixer::default(),
+            budget: Budget::default(),
+            room: Room::new(body_bytes),
+        }
+    }
+
     /// `xds.KEY`, or `KEY` from a proxy that does not know the first.
     pub(super) fn xds(&mut self, host: &impl Host, key: &'static str) -> Text {
         if self.names != Some(Names::Flat) {
@@ -75,6 +89,11 @@ impl Memory {
     /// How many compressed bodies are read at a time.
     pub(super) fn budget(&self) -> &Budget {
         &self.budget
+    }
+
+    /// Where the beginnings of bodies are.
+    pub(super) fn room(&self) -> &Room {
+        &self.room
     }
 
     /// What belongs to the connection of the request.
@@ -123,6 +142,12 @@ impl Connection {
 mod tests {
     use super::*;
     use crate::fake::Fake;
+
+    impl Default for Memory {
+        fn default() -> Self {
+            Self::new(1 << 20)
+        }
+    }
 
     #[test]
     fn flat_names_count_where_the_present_ones_are_missing() {

@@ -1,25 +1,58 @@
 //! The beginning of a body, as text.
+//!
+//! **Limits.** The beginnings of all bodies that a worker is reading take their bytes out of one [`Room`]: however
+//! many requests are open, they hold no more. A body that finds it full is cut there for good, as what comes
+//! later would leave a gap.
+
+use std::cell::Cell;
+use std::rc::Rc;
 
 use super::attribute::lossy;
+
+/// Bytes of bodies that a worker may hold.
+#[derive(Clone, Debug)]
+pub(super) struct Room {
+    free: Rc<Cell<usize>>,
+}
 
 /// Bytes of a body up to a limit.
 #[derive(Debug)]
 pub(super) struct Prefix {
     bytes: Vec<u8>,
     limit: usize,
+    room: Room,
+    /// Bytes that were taken out of the room.
+    taken: usize,
+}
+
+impl Room {
+    /// So many bytes.
+    pub(super) fn new(bytes: usize) -> Self {
+        Self {
+            free: Rc::new(Cell::new(bytes)),
+        }
+    }
 }
 
 impl Prefix {
     /// The first `limit` bytes, of which none is there yet.
-    pub(super) fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize, room: &Room) -> Self {
         Self {
             bytes: Vec::new(),
             limit,
+            room: room.clone(),
+            taken: 0,
         }
     }
 
+    /// Whether nothing more is wanted.
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes.len() >= self.limit
+    }
+
     /// How many bytes are wanted still.
-    pub(super) fn wants(&self) -> usize {
+    pub(super) fn wants(&mut self) -> usize {
+        self.limit = self.limit.min(self.bytes.len() + self.room.free.get());
         self.limit.saturating_sub(self.bytes.len())
     }
 
@@ -27,12 +60,22 @@ impl Prefix {
     pub(super) fn push(&mut self, bytes: &[u8]) {
         let wanted = bytes.get(..self.wants()).unwrap_or(bytes);
         self.bytes.extend_from_slice(wanted);
+        self.taken += wanted.len();
+        let free = &self.room.free;
+        free.set(free.get().saturating_sub(wanted.len()));
     }
 
     /// What came, without half a character at its end; `None` when nothing came.
     pub(super) fn text(mut self) -> Option<String> {
         self.bytes.truncate(whole(&self.bytes));
-        (!self.bytes.is_empty()).then(|| lossy(self.bytes))
+        (!self.bytes.is_empty()).then(|| lossy(std::mem::take(&mut self.bytes)))
+    }
+}
+
+impl Drop for Prefix {
+    fn drop(&mut self) {
+        let free = &self.room.free;
+        free.set(free.get().saturating_add(self.taken));
     }
 }
 
@@ -57,7 +100,7 @@ mod tests {
     use super::*;
 
     fn prefix(limit: usize, pieces: &[&[u8]]) -> Option<String> {
-        let mut prefix = Prefix::new(limit);
+        let mut prefix = Prefix::new(limit, &Room::new(1000));
         for piece in pieces {
             prefix.push(piece);
         }
@@ -72,6 +115,19 @@ mod tests {
         assert_eq!(prefix(9, &[b"a\xffb"]).as_deref(), Some("a\u{fffd}b"));
         assert_eq!(prefix(0, &[b"a"]), None);
         assert_eq!(prefix(5, &[]), None);
+    }
+
+    #[test]
+    fn all_bodies_share_one_room_and_leave_it() {
+        let room = Room::new(5);
+        let (mut first, mut second) = (Prefix::new(9, &room), Prefix::new(9, &room));
+        first.push(b"abcd");
+        second.push(b"efg");
+        assert_eq!(first.wants(), 0);
+        drop(first);
+        second.push(b"hi");
+        assert_eq!(second.text().as_deref(), Some("e"), "without a gap");
+        assert_eq!(Prefix::new(9, &room).wants(), 5);
     }
 
     proptest! {

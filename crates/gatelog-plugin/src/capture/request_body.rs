@@ -6,7 +6,7 @@ use gatelog_usage::Request;
 
 use super::attribute::lossy;
 use super::mcp::Calls;
-use super::prefix::Prefix;
+use super::prefix::{Prefix, Room};
 use crate::host::Host;
 
 /// A request's body as it passes.
@@ -22,19 +22,19 @@ struct Json {
 
 impl RequestBody {
     /// A body of JSON or of something else, of which so many bytes are captured.
-    pub(super) fn new(host: &impl Host, is_json: bool, limit: usize) -> Self {
+    pub(super) fn new(host: &impl Host, is_json: bool, limit: usize, room: &Room) -> Self {
         let path = || host.request_header(":path").map(lossy).unwrap_or_default();
         Self {
             json: is_json.then(|| Json {
                 llm: Request::new(&path()),
                 mcp: Calls::new(),
             }),
-            captured: Prefix::new(limit),
+            captured: Prefix::new(limit, room),
         }
     }
 
     /// How many of these bytes are wanted.
-    pub(super) fn wants(&self, bytes: usize) -> usize {
+    pub(super) fn wants(&mut self, bytes: usize) -> usize {
         match self.json {
             Some(_) => bytes,
             None => bytes.min(self.captured.wants()),

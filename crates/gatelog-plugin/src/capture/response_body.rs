@@ -32,16 +32,16 @@ enum Reader {
 }
 
 impl ResponseBody {
-    /// One of which so many bytes are captured.
-    pub(super) fn captured(limit: usize) -> Self {
+    /// One of which nothing is read but what is captured.
+    pub(super) fn captured(captured: Prefix) -> Self {
         Self {
             reader: Reader::None,
-            captured: Prefix::new(limit),
+            captured,
         }
     }
 
     /// The answer to a call of MCP. One that is compressed is not read.
-    pub(super) fn of_mcp(content_type: &str, encoding: &str, limit: usize) -> Self {
+    pub(super) fn of_mcp(content_type: &str, encoding: &str, captured: Prefix) -> Self {
         let is_stream = match Media::of(content_type) {
             _ if !encoding.is_empty() => None,
             Media::Json => Some(false),
@@ -52,7 +52,7 @@ impl ResponseBody {
             reader: is_stream.map_or(Reader::None, |is_stream| {
                 Reader::Mcp(Outcomes::new(is_stream))
             }),
-            captured: Prefix::new(limit),
+            captured,
         }
     }
 
@@ -61,7 +61,7 @@ impl ResponseBody {
     pub(super) fn of_llm(
         content_type: &str,
         encoding: &str,
-        limit: usize,
+        captured: Prefix,
         budget: &Budget,
     ) -> Self {
         let response = Response::new(content_type, encoding, budget);
@@ -74,19 +74,16 @@ impl ResponseBody {
         } else {
             Reader::None
         };
-        Self {
-            reader,
-            captured: Prefix::new(limit),
-        }
+        Self { reader, captured }
     }
 
     /// Whether nothing of it will be in the record.
     pub(super) fn is_idle(&self) -> bool {
-        matches!(self.reader, Reader::None) && self.captured.wants() == 0
+        matches!(self.reader, Reader::None) && self.captured.is_full()
     }
 
     /// How many of these bytes are wanted.
-    pub(super) fn wants(&self, bytes: usize) -> usize {
+    pub(super) fn wants(&mut self, bytes: usize) -> usize {
         match &self.reader {
             Reader::Mcp(_) => bytes,
             Reader::Llm { response, .. } if response.is_reading() => bytes,

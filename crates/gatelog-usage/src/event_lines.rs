@@ -9,7 +9,7 @@ use memchr::memchr2;
 
 /// What an event is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part<'a> {
+pub enum Part<'a> {
     /// Some of its data; the line's end is a line feed of its own.
     Data(&'a [u8]),
     /// It has ended.
@@ -18,7 +18,7 @@ pub(crate) enum Part<'a> {
 
 /// Where in a stream of events we are.
 #[derive(Clone, Debug)]
-pub(crate) struct EventLines {
+pub struct EventLines {
     place: Place,
     /// The name of the field, as far as it is needed to know it.
     name: [u8; 5],
@@ -39,8 +39,15 @@ enum Place {
 
 const DATA: &[u8] = b"data";
 
+impl Default for EventLines {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl EventLines {
-    pub(crate) fn new() -> Self {
+    /// Before the first event.
+    pub fn new() -> Self {
         Self {
             place: Place::Name,
             name: [0; 5],
@@ -49,8 +56,8 @@ impl EventLines {
         }
     }
 
-    /// The next piece of the stream.
-    pub(crate) fn feed(&mut self, piece: &[u8], part: &mut dyn FnMut(Part<'_>)) {
+    /// The next piece of the stream; `part` is called with what is found in it, in order.
+    pub fn feed(&mut self, piece: &[u8], part: &mut dyn FnMut(Part<'_>)) {
         let mut rest = piece;
         while let Some((&byte, behind)) = rest.split_first() {
             let is_feed_of_return = self.after_return && byte == b'\n';

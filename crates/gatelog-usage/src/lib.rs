@@ -5,7 +5,7 @@
 //! [`Usage`] at the end, or wherever the answer broke off. On the way a piece is decompressed (`coding`),
 //! taken apart into documents (`walk`: events, lines, Amazon's frames, or one document), and each document
 //! is scanned for the values at a few places ([`json_scan`]), which `place` lists and `tally` keeps.
-//! The scanner is of use for other readers of JSON that passes, too.
+//! The scanner, and [`EventLines`] before it, are of use for other readers of JSON that passes, too.
 //!
 //! **Invariants.** No piece is kept and none is held back: the caller passes each on as it came. What is
 //! found does not depend on how the body was cut. What is not told is `None`; a zero is `Some(0)`. Later
@@ -94,6 +94,7 @@ mod tally;
 
 pub use budget::Budget;
 pub use coding::MAX_BYTES;
+pub use event_lines::{EventLines, Part};
 pub use request::Request;
 pub use response::{Response, Seen, prepare};
 pub use usage::{ResponseType, Unread, Usage};

@@ -14,7 +14,6 @@
 //! **Source.** Model Context Protocol 2025-06-18, transports and tools; JSON-RPC 2.0, §4-§6.
 
 mod calls;
-mod events;
 mod outcomes;
 
 pub(super) use calls::Calls;

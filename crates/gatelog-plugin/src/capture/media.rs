@@ -7,10 +7,6 @@ pub(super) enum Media {
     Json,
     /// Server-sent events.
     Events,
-    /// Amazon's frames around JSON.
-    AmazonEvents,
-    /// A form with files, as audio for a transcription comes.
-    Form,
     /// Anything else.
     Other,
 }
@@ -38,10 +34,6 @@ impl Media {
             Self::Json
         } else if is("text/event-stream") {
             Self::Events
-        } else if is("application/vnd.amazon.eventstream") {
-            Self::AmazonEvents
-        } else if is("multipart/form-data") {
-            Self::Form
         } else if ends("+json") && !name.starts_with("application/grpc") {
             Self::Json
         } else {
@@ -62,8 +54,8 @@ mod tests {
             ("application/problem+json", Media::Json),
             ("application/x-ndjson", Media::Json),
             ("text/event-stream;charset=UTF-8", Media::Events),
-            ("application/vnd.amazon.eventstream", Media::AmazonEvents),
-            ("multipart/form-data; boundary=x", Media::Form),
+            ("application/vnd.amazon.eventstream", Media::Other),
+            ("multipart/form-data; boundary=x", Media::Other),
             ("application/grpc+json", Media::Other),
             ("text/html", Media::Other),
             ("", Media::Other),

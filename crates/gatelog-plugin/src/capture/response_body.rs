@@ -46,7 +46,7 @@ impl ResponseBody {
             _ if !encoding.is_empty() => None,
             Media::Json => Some(false),
             Media::Events => Some(true),
-            _ => None,
+            Media::Other => None,
         };
         Self {
             reader: is_stream.map_or(Reader::None, |is_stream| {

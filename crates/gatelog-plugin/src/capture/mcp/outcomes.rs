@@ -3,8 +3,7 @@
 use std::sync::OnceLock;
 
 use gatelog_usage::json_scan::{Paths, Scanner, Value};
-
-use super::events::{Event, Events};
+use gatelog_usage::{EventLines, Part};
 
 /// Bytes of an error's code.
 const MAX_CODE_BYTES: usize = 32;
@@ -12,7 +11,7 @@ const MAX_CODE_BYTES: usize = 32;
 /// Reads the answers of a response's body.
 pub(in crate::capture) struct Outcomes {
     scanner: Scanner<'static>,
-    events: Option<Events>,
+    events: Option<EventLines>,
     found: Found,
 }
 
@@ -76,7 +75,7 @@ impl Outcomes {
     pub(in crate::capture) fn new(is_stream: bool) -> Self {
         Self {
             scanner: Scanner::with_limit(paths(), MAX_CODE_BYTES),
-            events: is_stream.then(Events::default),
+            events: is_stream.then(EventLines::new),
             found: Found::default(),
         }
     }
@@ -88,16 +87,16 @@ impl Outcomes {
             events,
             found,
         } = self;
-        let mut scan = |event: Event<'_>| match event {
-            Event::Data(data) => {
+        let mut scan = |part: Part<'_>| match part {
+            Part::Data(data) => {
                 scanner.feed(data, &mut |place, value| found.take(place % 6, value));
             }
             // What is broken in one event says nothing about the next.
-            Event::End => scanner.reset(),
+            Part::End => scanner.reset(),
         };
         match events {
             Some(events) => events.feed(piece, &mut scan),
-            None => scan(Event::Data(piece)),
+            None => scan(Part::Data(piece)),
         }
     }
 

@@ -13,6 +13,9 @@
 //! **Limits.** [`MAX_IN_FLIGHT`] calls at once, far below Envoy's default circuit breaker of 1024.
 //! `Retry-After` counts up to [`LONGEST_RETRY_AFTER_NS`]; as a date it is passed over.
 
+#[cfg(test)]
+mod ledger_tests;
+
 use crate::answer::Answer;
 use crate::batch::{Batch, Queue};
 use crate::config::Delivery;

@@ -5,7 +5,8 @@
 //!
 //! **Invariants.** Lines are cut at line breaks alone, so the number of a line does not depend on how
 //! much is read at once. What the file begins with is compared after the lines were read: had somebody
-//! begun the file anew under our hands, they would not be taken for lines of the old one.
+//! begun the file anew under our hands, they would not be taken for lines of the old one. It is compared
+//! besides where the file was written to and has no more bytes than before.
 //!
 //! **Limits.** [`BATCH_BYTES`] or [`BATCH_LINES`] at once. A line of more than [`LINE_BYTES`] is one that
 //! is too long: it is passed over piece by piece until it ends, and only its beginning is kept.
@@ -53,6 +54,9 @@ pub(super) struct Tail {
     pub(super) error: Option<String>,
     pub(super) retry: Option<Instant>,
     file: File,
+    /// When the file was written to, as far as what it begins with was compared since: seconds and
+    /// nanoseconds.
+    compared: Option<(i64, i64)>,
     /// Up to where there is no line break behind the place.
     scanned: u64,
 }
@@ -109,6 +113,7 @@ impl Tail {
             error: None,
             retry: None,
             file,
+            compared: None,
         })
     }
 
@@ -136,7 +141,9 @@ impl Tail {
         rest: bool,
         now: Instant,
     ) -> io::Result<Found> {
-        let size = self.file.metadata()?.len();
+        let metadata = self.file.metadata()?;
+        let size = metadata.len();
+        let written = (metadata.mtime(), metadata.mtime_nsec());
         let known = self.size.max(self.place.offset);
         if size != self.size {
             self.grew = now;
@@ -147,7 +154,16 @@ impl Tail {
             return Ok(Found::Truncated { size, same_head });
         }
         if size <= self.scanned && !rest || size == self.place.offset {
-            return Ok(Found::Nothing);
+            if self.compared == Some(written) {
+                return Ok(Found::Nothing);
+            }
+            let same_head = self.place.fingerprint.grown(&self.file)?.is_some();
+            self.compared = Some(written);
+            return Ok(if same_head {
+                Found::Nothing
+            } else {
+                Found::Truncated { size, same_head }
+            });
         }
         fill(&self.file, self.place.offset, BATCH_BYTES, buffer)?;
         let batch = self.batch(buffer, rest)?;
@@ -156,6 +172,7 @@ impl Tail {
             let same_head = false;
             return Ok(Found::Truncated { size, same_head });
         };
+        self.compared = Some(written);
         self.place.fingerprint = grown;
         Ok(match batch {
             None => Found::Nothing,

@@ -289,6 +289,21 @@ fn a_file_that_is_truncated_before_its_first_line_was_taken_is_read_from_its_cop
 }
 
 #[test]
+fn a_file_that_is_begun_anew_and_is_as_long_as_before_is_read_at_once() {
+    let mut rig = Rig::new("a.log", Start::Beginning);
+    rig.append("a.log", "1\n2\n");
+    rig.poll(2);
+    // Truncated and written to, between two looks.
+    fs::write(rig.path("a.log"), "3\n4\n").unwrap();
+    let file = File::options().write(true).open(rig.path("a.log")).unwrap();
+    let later = SystemTime::now() + Duration::from_secs(1);
+    file.set_modified(later).unwrap();
+    rig.poll(0);
+    assert_eq!(rig.journaled(), ["1", "2", "3", "4"]);
+    assert_eq!(rig.follower().watched[0].events.truncated, 1);
+}
+
+#[test]
 fn what_is_no_file_is_told_and_a_missing_one_is_not() {
     let mut rig = Rig::new("a.log", Start::Beginning);
     rig.poll(0);

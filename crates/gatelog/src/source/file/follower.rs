@@ -521,11 +521,22 @@ impl<S: Sink> Follower<S> {
 
     /// Lets go of files that were renamed or removed and have not grown for a while.
     fn leave(&mut self, now: Instant) {
+        let leaves = |tail: &Tail| {
+            tail.is_left(now)
+                && tail.lag_bytes() == 0
+                && (tail.is_deleted() || tail.path.exists())
+        };
+        if !self.tails.iter().any(leaves) {
+            return;
+        }
+        // The place on disk stays as it is then. Behind an older one letters would be cut at the next
+        // start, and nothing would come again.
+        if self.unsaved.is_some() && !self.save(now) {
+            return;
+        }
         let mut left = Vec::new();
         self.tails.retain(|tail| {
-            let leaves = tail.is_left(now)
-                && tail.lag_bytes() == 0
-                && (tail.is_deleted() || tail.path.exists());
+            let leaves = leaves(tail);
             if leaves {
                 left.push((tail.path.clone(), tail.place.clone()));
             }

@@ -304,6 +304,29 @@ fn a_file_that_is_begun_anew_and_is_as_long_as_before_is_read_at_once() {
 }
 
 #[test]
+fn a_file_is_left_when_its_end_is_on_disk() {
+    let mut rig = Rig::new("a.log", Start::Beginning);
+    rig.append("a.log", "1\n");
+    rig.poll(2);
+    rig.append("a.log", "2\n");
+    rig.rename("a.log", "a.log.1");
+    rig.append("a.log", "3\n");
+    rig.ledger.0.lock().unwrap().full = true;
+    rig.poll(1);
+    rig.poll(40);
+    rig.ledger.0.lock().unwrap().full = false;
+    rig.poll(1);
+    assert_eq!(rig.journaled(), ["1", "2", "3"]);
+    assert_eq!(rig.follower().tails.len(), 1, "it was left");
+    rig.crash();
+    let places = Places::open(rig.data.path()).unwrap();
+    let places = places.files().iter();
+    let mut ends: Vec<_> = places.map(|entry| entry.place.offset).collect();
+    ends.sort_unstable();
+    assert_eq!(ends, [2, 4]);
+}
+
+#[test]
 fn what_is_no_file_is_told_and_a_missing_one_is_not() {
     let mut rig = Rig::new("a.log", Start::Beginning);
     rig.poll(0);

@@ -282,12 +282,8 @@ impl<S: Sink> Follower<S> {
         }
         let file = open(path)?;
         let identity = Identity::of(&file.metadata()?);
-        if is_compressed(&file)? {
-            tracing::info!(
-                file = %path.display(),
-                "a compressed file is not followed; `gatelog import` reads it"
-            );
-            self.passed_over.insert(identity, metadata.len());
+        if is_compressed(&head(&file)?) {
+            self.pass_over(path, identity, metadata.len());
             seen.insert(identity);
             return Ok(());
         }
@@ -367,6 +363,7 @@ impl<S: Sink> Follower<S> {
         let found = tail.look(&mut buffer, rest, now);
         let went_on = match found {
             Ok(Found::Nothing) => false,
+            Ok(Found::Lines(_)) if self.passes_over(index, &buffer) => false,
             Ok(Found::Lines(_)) if self.may_be_a_copy(index, now) => false,
             Ok(Found::Lines(batch)) => match self.take(index, &batch, &buffer, now) {
                 Ok(()) => true,
@@ -387,6 +384,29 @@ impl<S: Sink> Follower<S> {
         // Files that rest need no memory.
         self.buffer = if went_on { buffer } else { Vec::new() };
         went_on
+    }
+
+    /// Takes note of a compressed file.
+    fn pass_over(&mut self, path: &Path, identity: Identity, size: u64) {
+        if self.passed_over.insert(identity, size).is_none() {
+            tracing::info!(
+                file = %path.display(),
+                "a compressed file is not followed; `gatelog import` reads it"
+            );
+        }
+    }
+
+    /// Whether a file is compressed that was empty when it was found, as that of a `gzip` under way is.
+    /// These are its bytes behind the place.
+    fn passes_over(&mut self, index: usize, bytes: &[u8]) -> bool {
+        let fresh = self.tails.get_mut(index).filter(|tail| tail.is_fresh());
+        let Some(tail) = fresh.filter(|_| is_compressed(bytes)) else {
+            return false;
+        };
+        tail.is_passed_over = true;
+        let (path, identity, size) = (tail.path.clone(), tail.identity, tail.size);
+        self.pass_over(&path, identity, size);
+        true
     }
 
     /// Whether a file that a pattern has found begins as another one of its directory does: before a
@@ -521,6 +541,7 @@ impl<S: Sink> Follower<S> {
 
     /// Lets go of files that were renamed or removed and have not grown for a while.
     fn leave(&mut self, now: Instant) {
+        self.tails.retain(|tail| !tail.is_passed_over);
         let leaves = |tail: &Tail| {
             tail.is_left(now)
                 && tail.lag_bytes() == 0
@@ -627,11 +648,16 @@ fn open(path: &Path) -> io::Result<File> {
     options.read(true).custom_flags(flags).open(path)
 }
 
-/// Whether it begins as gzip or zstd.
-fn is_compressed(file: &File) -> io::Result<bool> {
+/// The first bytes of a file.
+fn head(file: &File) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     file.take(4).read_to_end(&mut head)?;
-    Ok(head.starts_with(b"\x1f\x8b") || head == b"\x28\xb5\x2f\xfd")
+    Ok(head)
+}
+
+/// Whether these are the first bytes of gzip or zstd.
+fn is_compressed(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\x1f\x8b") || bytes.starts_with(b"\x28\xb5\x2f\xfd")
 }
 
 /// The file in the directory of another one that is the one looked for.

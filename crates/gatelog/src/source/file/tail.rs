@@ -46,6 +46,8 @@ pub(super) struct Tail {
     pub(super) size: u64,
     /// Since when no path leads to it.
     pub(super) superseded: Option<Instant>,
+    /// Whether it is no log, and is let go of.
+    pub(super) is_passed_over: bool,
     /// When it was found.
     pub(super) found: Instant,
     /// When it was seen to have grown last.
@@ -108,6 +110,7 @@ impl Tail {
             scanned: place.offset,
             place,
             superseded: None,
+            is_passed_over: false,
             found: now,
             grew: now,
             error: None,

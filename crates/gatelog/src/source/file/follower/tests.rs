@@ -327,6 +327,19 @@ fn a_file_is_left_when_its_end_is_on_disk() {
 }
 
 #[test]
+fn a_file_that_is_compressed_as_it_grows_is_let_go_of() {
+    let mut rig = Rig::new("*", Start::Beginning);
+    rig.append("a.log", "1\n");
+    rig.append("a.log.1.gz", "");
+    rig.poll(2);
+    fs::write(rig.path("a.log.1.gz"), b"\x1f\x8b....\n....\n").unwrap();
+    rig.poll(2);
+    rig.poll(40);
+    assert_eq!(rig.journaled(), ["1"]);
+    assert_eq!(rig.follower().tails.len(), 1);
+}
+
+#[test]
 fn what_is_no_file_is_told_and_a_missing_one_is_not() {
     let mut rig = Rig::new("a.log", Start::Beginning);
     rig.poll(0);

@@ -490,11 +490,10 @@ impl<S: Sink> Follower<S> {
         let before = tail.place.clone();
         let is_cut = same_head && before.fingerprint.bytes > 0;
         if is_cut {
-            // What is left was read. The number of the next line is one that was never given.
-            tail.begin_at(Place {
-                offset: size.min(before.offset),
-                ..before.clone()
-            });
+            // What is left was read. The key is another one: letters of lines that were cut off do not
+            // come again.
+            let offset = size.min(before.offset);
+            tail.begin_at(Place::begin(offset, before.fingerprint));
         } else {
             tail.begin_at(Place::begin(0, Fingerprint::default()));
         }
@@ -509,6 +508,9 @@ impl<S: Sink> Follower<S> {
         );
         if !is_cut {
             self.find_content(source, &real, Which::CopyOf(identity), &before, now);
+        }
+        if !self.tails.iter().any(|tail| tail.place.key == before.key) {
+            self.sink.forget(&before.key);
         }
         self.save(now);
     }

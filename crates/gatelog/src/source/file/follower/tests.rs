@@ -15,6 +15,7 @@ struct Book {
     known: BTreeMap<(String, u64), String>,
     journaled: Vec<String>,
     full: bool,
+    forgotten: Vec<String>,
 }
 
 impl Sink for Ledger {
@@ -36,7 +37,9 @@ impl Sink for Ledger {
         Ok(())
     }
 
-    fn forget(&mut self, _: &str) {}
+    fn forget(&mut self, key: &str) {
+        self.0.lock().unwrap().forgotten.push(key.to_owned());
+    }
 }
 
 /// A directory with a log and what follows it, at a time of its own.
@@ -337,6 +340,31 @@ fn a_file_that_is_compressed_as_it_grows_is_let_go_of() {
     rig.poll(40);
     assert_eq!(rig.journaled(), ["1"]);
     assert_eq!(rig.follower().tails.len(), 1);
+}
+
+#[test]
+fn a_file_that_is_cut_or_begun_anew_has_another_key() {
+    let mut rig = Rig::new("a.log", Start::Beginning);
+    rig.append("a.log", "1\n2\n3\n");
+    rig.poll(2);
+    rig.append("a.log", &"x".repeat(2000));
+    rig.append("a.log", "\n");
+    rig.poll(2);
+    let key = |rig: &Rig| rig.follower().tails[0].place.key.clone();
+    let first = key(&rig);
+    let file = File::options().write(true).open(rig.path("a.log")).unwrap();
+    file.set_len(1200).unwrap();
+    rig.poll(2);
+    // What was put aside of the lines that are gone does not come again.
+    let second = key(&rig);
+    assert_ne!(first, second);
+    file.set_len(0).unwrap();
+    rig.poll(2);
+    rig.append("a.log", "4\n");
+    rig.poll(2);
+    assert_eq!(rig.journaled()[4..], ["4"]);
+    let forgotten = rig.ledger.0.lock().unwrap().forgotten.clone();
+    assert_eq!(forgotten, [first, second]);
 }
 
 #[test]

@@ -9,7 +9,8 @@
 //! besides where the file was written to and has no more bytes than before.
 //!
 //! **Limits.** [`BATCH_BYTES`] or [`BATCH_LINES`] at once. A line of more than [`LINE_BYTES`] is one that
-//! is too long: it is passed over piece by piece until it ends, and only its beginning is kept.
+//! is too long: it is passed over piece by piece until it ends, [`LOOK_BYTES`] with each look, and only
+//! its beginning is kept.
 
 use std::fs::File;
 use std::io;
@@ -30,6 +31,9 @@ pub(super) const BATCH_LINES: usize = 4096;
 
 /// Bytes of a long line that are looked at once.
 const PIECE_BYTES: usize = 64 << 10;
+
+/// Bytes of it before other files have their turn, and whoever wants to stop.
+const LOOK_BYTES: u64 = 16 << 20;
 
 /// An open file.
 #[derive(Debug)]
@@ -215,6 +219,7 @@ impl Tail {
     fn too_long(&mut self, rest: bool) -> io::Result<Option<Batch>> {
         let mut piece = Vec::new();
         self.scanned = self.scanned.max(self.place.offset);
+        let enough = self.scanned + LOOK_BYTES;
         let (length, line_break) = loop {
             fill(&self.file, self.scanned, PIECE_BYTES, &mut piece)?;
             let end = piece.iter().position(|byte| *byte == b'\n');
@@ -227,6 +232,9 @@ impl Tail {
                 if rest {
                     break (length, 0);
                 }
+                return Ok(None);
+            }
+            if self.scanned >= enough {
                 return Ok(None);
             }
         };
@@ -353,6 +361,29 @@ mod tests {
         let found = look(&mut tail, false);
         let same_head = false;
         assert_eq!(found, Found::Truncated { size: 5, same_head });
+    }
+
+    #[test]
+    fn a_long_line_is_looked_through_in_parts() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        let log = File::create(&path).unwrap();
+        let now = Instant::now();
+        let place = Place::begin(0, Fingerprint::default());
+        let mut tail = Tail::new(0, path.clone(), File::open(&path).unwrap(), place, now).unwrap();
+        let mut buffer = Vec::new();
+        let length = 2 * LOOK_BYTES + 7;
+        log.set_len(length).unwrap();
+        log.write_all_at(b"\n", length).unwrap();
+        for _ in 0..2 {
+            let found = tail.look(&mut buffer, false, now).unwrap();
+            assert_eq!(found, Found::Nothing);
+        }
+        let Found::Lines(batch) = tail.look(&mut buffer, false, now).unwrap() else {
+            panic!("lines")
+        };
+        assert_eq!(batch.lines[0].too_long, Some(length));
+        assert_eq!(batch.bytes, length + 1);
     }
 
     #[test]

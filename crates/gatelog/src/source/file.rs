@@ -20,9 +20,10 @@
 //! The letters of lines that are no records are on disk before the place moves behind them. At the start
 //! those behind their file's place are cut, as they come again.
 //!
-//! **Limits.** 1 MiB of a file and the frames of these in memory. A line of more than [`LINE_BYTES`] goes
-//! to the dead letter with its beginning. A poll every [`PERIOD`]. What a gateway writes to a file and
-//! truncates before the next poll is lost, unless it has left a copy beside it.
+//! **Limits.** Half of the files that the process may have open, and no more than have places. 1 MiB of
+//! a file and the frames of these in memory. A line of more than [`LINE_BYTES`] goes to the dead letter
+//! with its beginning. A poll every [`PERIOD`]. What a gateway writes to a file and truncates before the
+//! next poll is lost, unless it has left a copy beside it.
 //!
 //! **Failure.** While the journal is full, lines wait in their files. What is wrong with a file is in
 //! `/ready` and in the log. Nothing of it makes `/ready` 503: who posts to `/ingest` is not concerned.
@@ -70,6 +71,23 @@ pub struct Prepared {
     places: Places,
 }
 
+/// How many files may be open here. The process may have as many as the system allows it from now on,
+/// and half of them are for its journal, its stores and those who send to it.
+fn open_files() -> usize {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    let soft = limit.current;
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+        limit.current = soft;
+    }
+    let half = limit.current.map_or(usize::MAX, |all| {
+        usize::try_from(all / 2).unwrap_or(usize::MAX)
+    });
+    half.min(places::MAX_ENTRIES)
+}
+
 /// Reads how far files were read.
 ///
 /// # Errors
@@ -93,8 +111,9 @@ impl Prepared {
             .map(|source| (source.path.clone(), source.start));
         let paths = paths.collect();
         let sink = Journaling::new(&sources, Arc::clone(&service), runtime, &places)?;
+        let most = open_files();
         let thread = move || {
-            let mut follower = Follower::new(paths, places, sink);
+            let mut follower = Follower::new(paths, most, places, sink);
             run(&mut follower, &service, &stopped);
             follower.finish(Instant::now());
         };

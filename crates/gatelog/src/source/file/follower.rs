@@ -19,7 +19,8 @@
 //! write to it for a while. A file that comes to be under a path that was looked for before is read from
 //! its first line.
 //!
-//! **Limits.** [`TURN_BATCHES`] batches of a file in its turn. At most [`SAVE_BYTES`] or [`SAVE_EVERY`]
+//! **Limits.** A file is open as long as it is followed; what is one too many is told and left out.
+//! [`TURN_BATCHES`] batches of a file in its turn. At most [`SAVE_BYTES`] or [`SAVE_EVERY`]
 //! are read again after a crash.
 //!
 //! **Failure.** A file that cannot be read is told, and tried again. When the places cannot be written
@@ -123,6 +124,10 @@ enum Which {
 pub(super) struct Follower<S> {
     pub(super) watched: Vec<Watched>,
     pub(super) tails: Vec<Tail>,
+    /// Files that may be open.
+    most: usize,
+    /// Whether a file of the source that is looked for was left out, as too many are open.
+    left_out: bool,
     sink: S,
     places: Places,
     /// Compressed files, which are not followed, with their lengths: they do not grow.
@@ -137,7 +142,8 @@ pub(super) struct Follower<S> {
 }
 
 impl<S: Sink> Follower<S> {
-    pub(super) fn new(paths: Vec<(String, Start)>, places: Places, sink: S) -> Self {
+    /// Follows these paths and patterns, with so many files open at most.
+    pub(super) fn new(paths: Vec<(String, Start)>, most: usize, places: Places, sink: S) -> Self {
         let watched = paths.into_iter().map(|(path, start)| Watched {
             is_pattern: path.contains(['*', '?', '[']),
             is_new: !places.knows(&path),
@@ -150,6 +156,8 @@ impl<S: Sink> Follower<S> {
         Self {
             watched: watched.collect(),
             tails: Vec::new(),
+            most,
+            left_out: false,
             sink,
             places,
             passed_over: HashMap::new(),
@@ -201,19 +209,24 @@ impl<S: Sink> Follower<S> {
                 continue;
             };
             let before = std::mem::take(&mut watched.errors);
+            let pattern = PathBuf::from(&watched.path);
+            let mut errors = Vec::new();
             for path in watched.paths(now) {
                 if let Err(error) = self.find(source, &path, &mut seen, now) {
-                    let error = (path, error.to_string());
-                    if let Some(watched) = self.watched.get_mut(source) {
-                        if !before.contains(&error) {
-                            watched.events.errors += 1;
-                            let (path, error) = &error;
-                            tracing::warn!(file = %path.display(), error, "a log file cannot be followed");
-                        }
-                        watched.errors.push(error);
-                    }
+                    errors.push((path, error.to_string()));
                 }
             }
+            if std::mem::take(&mut self.left_out) {
+                errors.push((pattern, too_many(self.most)));
+            }
+            let Some(watched) = self.watched.get_mut(source) else {
+                continue;
+            };
+            for (path, error) in errors.iter().filter(|error| !before.contains(error)) {
+                watched.events.errors += 1;
+                tracing::warn!(file = %path.display(), error, "a log file cannot be followed");
+            }
+            watched.errors = errors;
         }
         self.passed_over
             .retain(|identity, _| seen.contains(identity));
@@ -278,6 +291,10 @@ impl<S: Sink> Follower<S> {
                 path.clone_into(&mut tail.path);
                 tail.real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
             }
+            return Ok(());
+        }
+        if self.tails.len() >= self.most {
+            self.left_out = true;
             return Ok(());
         }
         let file = open(path)?;
@@ -545,9 +562,7 @@ impl<S: Sink> Follower<S> {
     fn leave(&mut self, now: Instant) {
         self.tails.retain(|tail| !tail.is_passed_over);
         let leaves = |tail: &Tail| {
-            tail.is_left(now)
-                && tail.lag_bytes() == 0
-                && (tail.is_deleted() || tail.path.exists())
+            tail.is_left(now) && tail.lag_bytes() == 0 && (tail.is_deleted() || tail.path.exists())
         };
         if !self.tails.iter().any(leaves) {
             return;
@@ -648,6 +663,12 @@ fn open(path: &Path) -> io::Result<File> {
     let mut options = fs::OpenOptions::new();
     let flags = i32::try_from(flags).unwrap_or_default();
     options.read(true).custom_flags(flags).open(path)
+}
+
+fn too_many(most: usize) -> String {
+    format!(
+        "{most} files are open, as many as may be; others are followed when one of these is rotated away"
+    )
 }
 
 /// The first bytes of a file.

@@ -28,7 +28,7 @@ const VERSION: u32 = 1;
 const KEPT_DAYS: u64 = 7;
 
 /// Files that are remembered.
-const MAX_ENTRIES: usize = 10_000;
+pub(super) const MAX_ENTRIES: usize = 10_000;
 
 const DAY_SECONDS: u64 = 86_400;
 

@@ -50,6 +50,8 @@ struct Rig {
     pattern: &'static str,
     start: Start,
     now: Instant,
+    /// Files that may be open.
+    most: usize,
     follower: Option<Follower<Ledger>>,
 }
 
@@ -62,6 +64,7 @@ impl Rig {
             pattern,
             start,
             now: Instant::now(),
+            most: 100,
             follower: None,
         }
     }
@@ -76,7 +79,12 @@ impl Rig {
         let path = self.path(self.pattern).display().to_string();
         let follower = self.follower.get_or_insert_with(|| {
             let places = Places::open(self.data.path()).unwrap();
-            Follower::new(vec![(path, self.start)], places, self.ledger.clone())
+            Follower::new(
+                vec![(path, self.start)],
+                self.most,
+                places,
+                self.ledger.clone(),
+            )
         });
         while follower.poll(self.now, &|| false) {}
     }
@@ -365,6 +373,25 @@ fn a_file_that_is_cut_or_begun_anew_has_another_key() {
     assert_eq!(rig.journaled()[4..], ["4"]);
     let forgotten = rig.ledger.0.lock().unwrap().forgotten.clone();
     assert_eq!(forgotten, [first, second]);
+}
+
+#[test]
+fn more_files_than_may_be_open_are_told_in_one_word() {
+    let mut rig = Rig::new("*.log", Start::Beginning);
+    for name in ["a.log", "b.log", "c.log", "d.log"] {
+        rig.append(name, "1\n");
+    }
+    rig.most = 2;
+    rig.poll(2);
+    assert_eq!(rig.follower().tails.len(), 2);
+    let errors = &rig.follower().watched[0].errors;
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].1.contains("2 files"), "{errors:?}");
+    fs::remove_file(rig.path("a.log")).unwrap();
+    rig.poll(2);
+    rig.poll(40);
+    rig.poll(2);
+    assert_eq!(rig.journaled().len(), 3, "another one has its place");
 }
 
 #[test]

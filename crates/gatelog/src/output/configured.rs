@@ -111,7 +111,12 @@ fn line(line: &plugins::Line) -> Result<Line, OutputsError> {
             omit_empty_values,
         } => {
             let template = plugins::template(format, *json)?;
-            Line::Envoy(template.omit_empty_values(*omit_empty_values))
+            let template = template.omit_empty_values(*omit_empty_values);
+            if *json {
+                Line::object(template)
+            } else {
+                Line::text(template, format)
+            }
         }
     })
 }

@@ -138,7 +138,35 @@ pub(crate) enum StateForm {
     Field(String),
 }
 
+/// What an operator asks for by a name of its argument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// A header of requests or responses, in small letters.
+    Header(String),
+    /// A query parameter.
+    Parameter(String),
+}
+
 impl Command {
+    /// Adds the headers and query parameters that it asks for.
+    pub(crate) fn named(&self, all: &mut Vec<Named>) {
+        match &self.action {
+            Action::Header {
+                name, alternative, ..
+            } => {
+                let names = std::iter::once(name).chain(alternative);
+                all.extend(names.cloned().map(Named::Header));
+            }
+            Action::QueryParam(name) => all.push(Named::Parameter(name.clone())),
+            Action::Coalesce(commands) => {
+                for command in commands {
+                    command.named(all);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Appends the value.
     pub(crate) fn write<E: Exchange + ?Sized>(
         &self,

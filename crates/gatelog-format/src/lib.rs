@@ -103,6 +103,7 @@ mod template;
 
 mod error;
 
+pub use command::Named;
 pub use error::{FormatError, Problem, ReadError, ReadProblem};
 pub use exchange::{Exchange, Metadata, MetadataValue, Number, State, Text, Time};
 pub use known::Known;

@@ -26,6 +26,7 @@ mod line;
 
 use gatelog_record::{AccessRecord, Flaws};
 
+use crate::command::Named;
 use crate::error::{FormatError, Problem, ReadError, ReadProblem};
 use crate::json_template::JsonTemplate;
 use crate::template::{Shape, Template};
@@ -38,6 +39,7 @@ use line::LineReader;
 pub struct Reader {
     line: Option<LineReader>,
     json: Option<JsonReader>,
+    named: Vec<Named>,
 }
 
 impl Template {
@@ -46,12 +48,15 @@ impl Template {
     /// # Errors
     /// When nothing stands between two operators, or no operator fills a field of a record.
     pub fn reader(&self) -> Result<Reader, FormatError> {
+        let named = self.named();
         let reader = match &self.shape {
             Shape::Text { line, format } => Reader {
+                named,
                 line: Some(LineReader::new(line).map_err(|error| error.of(format))?),
                 json: looks_like_json(format),
             },
             Shape::Json(json) => Reader {
+                named,
                 line: None,
                 json: Some(JsonReader::new(json)?),
             },
@@ -75,6 +80,11 @@ fn looks_like_json(format: &str) -> Option<JsonReader> {
 }
 
 impl Reader {
+    /// The headers and query parameters of which a line has the values, mostly without their names.
+    pub fn named(&self) -> &[Named] {
+        &self.named
+    }
+
     /// Reads a line, with or without its line break, and says what was odd about it.
     ///
     /// # Errors

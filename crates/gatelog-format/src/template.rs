@@ -1,6 +1,6 @@
 //! A format, compiled: from an exchange to a line.
 
-use crate::command::{self, Command, Target, Written};
+use crate::command::{self, Command, Named, Target, Written};
 use crate::error::FormatError;
 use crate::exchange::Exchange;
 use crate::json_template::JsonTemplate;
@@ -81,6 +81,15 @@ impl Template {
 
     fn missing(&self) -> &'static [u8] {
         missing(self.omit_empty_values)
+    }
+
+    /// The headers and query parameters of which it writes the values.
+    pub fn named(&self) -> Vec<Named> {
+        let mut all = Vec::new();
+        for command in self.commands() {
+            command.named(&mut all);
+        }
+        all
     }
 
     /// The commands, in the order of the format.

@@ -3,6 +3,7 @@
 //! **Shape.** As a body whose items are numbered, but taken apart by the caller, who knows the form of
 //! the lines and keeps those that are no records.
 
+use gatelog_format::Named;
 use gatelog_journal::Journal;
 use gatelog_record::{AccessRecord, Flaws};
 use std::borrow::Cow;
@@ -74,6 +75,17 @@ impl Intake {
                 rejected: Vec::new(),
                 appended: taken.appended,
             })
+        })
+    }
+
+    /// Whether one of these headers and query parameters is redacted.
+    pub fn is_secret(&self, named: &[Named]) -> bool {
+        named.iter().any(|named| match named {
+            Named::Header(name) => self.rules.is_secret_header(name),
+            Named::Parameter(name) => {
+                let url = format!("/?{name}=1");
+                self.rules.url(&url) != url
+            }
         })
     }
 

@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use gatelog_format::{FormatError, Known, Reader, Template};
+use gatelog_format::{FormatError, Known, Named, Reader, Template};
 use gatelog_record::{AccessRecord, DecodeError, Flaws, json};
 
 use crate::intake;
@@ -133,6 +133,14 @@ impl Form {
             }
         }
         Err(Unknown)
+    }
+
+    /// The headers and query parameters of which a line has the values, where their names are not in it.
+    pub fn named(&self) -> &[Named] {
+        match self {
+            Self::Json(_) => &[],
+            Self::Text(reader) => reader.named(),
+        }
     }
 
     /// The record of a line, as `gatelog import` and `POST /ingest` would have it.

@@ -309,6 +309,44 @@ fn lines_that_are_no_records_are_put_aside_with_their_place_and_without_secrets(
 }
 
 #[test]
+fn a_line_of_a_format_with_a_secret_in_it_is_put_aside_without_what_it_says() {
+    for (key, format, unreadable) in [
+        (
+            "format",
+            r#"'%REQ(:METHOD)% "%REQ(X-SESSION)%" %RESPONSE_CODE%'"#,
+            r#"GET "QXZJVKqxzjvk" x"#,
+        ),
+        (
+            "format",
+            "'%COALESCE({\"operators\": [{\"command\": \"QUERY_PARAM\", \"param\": \"session\"}]})% %RESPONSE_CODE%'",
+            "QXZJVKqxzjvk QXZJVKqxzjvk",
+        ),
+        (
+            "json_format",
+            "{h: '%RESP(X-OTHER?X-SESSION)%', code: '%RESPONSE_CODE%'}",
+            r#"{"h":"QXZJVKqxzjvk","code":"QXZJVKqxzjvk"}"#,
+        ),
+    ] {
+        let log = Log::new("");
+        let config = format!(
+            "sources: [{{file: {{path: {}, start: beginning, {key}: {format}}}}}]\n\
+             redact: {{headers: [X-Session], query: [session]}}\n",
+            log.path().display()
+        );
+        log.append(format!("{unreadable}\n"));
+        let gatelog = setup(&log.data).config(config).start().unwrap();
+        let letters = log.wait_for_letters(1);
+        assert_eq!(letters[0]["dead_letter_byte"], 0);
+        assert_eq!(letters[0]["line"], "***");
+        gatelog.wait_for_log("lines are no records").unwrap();
+        let logged = gatelog.log().join("\n");
+        for text in [&logged, &letters[0].to_string()] {
+            assert!(!text.contains("QXZ"), "{format}: {text}");
+        }
+    }
+}
+
+#[test]
 fn filter_and_redaction_hold_for_lines_of_files() {
     let log = Log::new(
         ", start: beginning}}]\nredact: {query: [session]}\nfilter: {status_code_filter: {comparison: {op: GE, value: {default_value: 400}}}}\nlog: {level: info}\ncompat: {empty_strings: false}\ningest: {max_body_bytes: 1MiB",

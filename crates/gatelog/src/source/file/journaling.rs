@@ -32,6 +32,14 @@ const PREFIX: &str = "\tfile:";
 /// The word for lines that are too long.
 const TOO_LONG: &str = "line_too_long";
 
+/// In place of a line of which nobody knows where a secret in it begins and ends, and of the reason,
+/// which may quote it.
+const WITHHELD: &str = "no line of its format, or too long; it is not shown, as the format has a \
+                        header or query parameter in it that is redacted";
+
+/// What such a line is written as.
+const MASK: &str = "***";
+
 /// The reader's name of letters, in `/metrics`.
 const READER: &str = "files";
 
@@ -162,16 +170,25 @@ impl Journaling {
     }
 
     /// The records are durable; now the others are.
-    fn keep(&self, lines: &Lines<'_>, rejected: &[Rejected<'_>]) -> io::Result<()> {
+    fn keep(
+        &self,
+        lines: &Lines<'_>,
+        rejected: &[Rejected<'_>],
+        form: Option<&Form>,
+    ) -> io::Result<()> {
         if rejected.is_empty() {
             return Ok(());
         }
         let file = lines.path.display().to_string();
+        let intake = &self.service.intake;
+        let is_secret = form.is_some_and(|form| intake.is_secret(form.named()));
         let scrubbed: Vec<(String, String)> = rejected
             .iter()
             .map(|rejected| {
+                if is_secret {
+                    return (WITHHELD.to_owned(), MASK.to_owned());
+                }
                 let line = String::from_utf8_lossy(rejected.line);
-                let intake = &self.service.intake;
                 let reason = intake.scrub(&rejected.why.message).into_owned();
                 (reason, intake.scrub(&line).into_owned())
             })
@@ -277,7 +294,7 @@ impl Sink for Journaling {
             durable.map_err(|error| error.to_string())?;
         }
         gatelog_failpoint::pass("source.journaled"); // the place is before these lines
-        self.keep(lines, &rejected)
+        self.keep(lines, &rejected, form)
             .map_err(|error| format!("the dead letter: {error}"))?;
         gatelog_failpoint::pass("source.letters_kept");
         service.intake.count_acknowledged(&mut outcome);

@@ -127,7 +127,7 @@ impl RootContext for Root {
     /// As Envoy's own access logger (`envoy.access_loggers.wasm`): no context per request.
     fn on_log(&mut self) {
         self.with(|worker| {
-            if let Some(recording) = worker.recording(&Envoy) {
+            if let Some(recording) = worker.recording(&Envoy, true) {
                 worker.on_log(&Envoy, &recording, &mut Exchange::default());
                 worker.send_full(&Envoy);
             }
@@ -150,15 +150,16 @@ impl RootContext for Root {
 impl Context for Request {}
 
 impl Request {
-    /// Asks the worker about what is recorded of this request, if anything is.
-    fn with(&mut self, act: impl FnOnce(&mut Worker, &Recording, &mut Exchange)) {
+    /// Asks the worker about what is recorded of this request, if anything is. `is_over` where that could
+    /// not be asked when its headers came.
+    fn with(&mut self, is_over: bool, act: impl FnOnce(&mut Worker, &Recording, &mut Exchange)) {
         let Self {
             worker,
             recording,
             exchange,
         } = self;
         with(worker, |worker| {
-            let recording = recording.get_or_init(|| worker.recording(&Envoy));
+            let recording = recording.get_or_init(|| worker.recording(&Envoy, is_over));
             if let Some(recording) = recording {
                 act(worker, recording, exchange);
             }
@@ -168,7 +169,7 @@ impl Request {
 
 impl HttpContext for Request {
     fn on_http_request_headers(&mut self, _: usize, is_end: bool) -> Action {
-        self.with(|worker, recording, exchange| {
+        self.with(false, |worker, recording, exchange| {
             worker.on_request_headers(&Envoy, recording, exchange, is_end);
         });
         Action::Continue
@@ -180,7 +181,7 @@ impl HttpContext for Request {
     }
 
     fn on_http_response_headers(&mut self, _: usize, is_end: bool) -> Action {
-        self.with(|worker, recording, exchange| {
+        self.with(true, |worker, recording, exchange| {
             worker.on_response_headers(&Envoy, recording, exchange, is_end);
         });
         Action::Continue
@@ -192,7 +193,9 @@ impl HttpContext for Request {
     }
 
     fn on_log(&mut self) {
-        self.with(|worker, recording, exchange| worker.on_log(&Envoy, recording, exchange));
+        self.with(true, |worker, recording, exchange| {
+            worker.on_log(&Envoy, recording, exchange);
+        });
     }
 }
 

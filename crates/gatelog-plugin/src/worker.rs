@@ -110,8 +110,8 @@ impl Worker {
     }
 
     /// What is to be recorded of the request at hand; `None`: nothing. Asked when its headers have come,
-    /// it is what they say then; a request that never came so far is asked about when it is over.
-    pub fn recording(&self, host: &impl Host) -> Option<Rc<Recording>> {
+    /// it is what they say then; a request that never came so far is asked about when it `is_over`.
+    pub fn recording(&self, host: &impl Host, is_over: bool) -> Option<Rc<Recording>> {
         if !self.config.has_rules() {
             return self.config.recording(Asked::default).cloned();
         }
@@ -124,9 +124,10 @@ impl Worker {
             host.property(&["xds", name])
                 .or_else(|| host.property(&[name]))
         };
-        // The route may have rewritten the host since.
-        let host_header = host
-            .request_header("x-envoy-original-host")
+        // The route may have rewritten the host by the end. Before, only a client can have said so.
+        let host_header = is_over
+            .then(|| host.request_header("x-envoy-original-host"))
+            .flatten()
             .or_else(|| host.request_header(":authority"));
         let (name, route) = (text(host_header), text(either("route_name")));
         let cluster = text(either("cluster_name"));
@@ -354,7 +355,7 @@ mod tests {
     impl Worker {
         /// A request from its end, as an access logger sees it.
         fn log_request(&mut self, host: &Fake) {
-            if let Some(recording) = self.recording(host) {
+            if let Some(recording) = self.recording(host, true) {
                 self.on_log(host, &recording, &mut Exchange::default());
             }
         }
@@ -533,15 +534,23 @@ mod tests {
             {"_match_service_":["other:80"]},
             {"_match_route_prefix_":["api-"],"_match_consumer_":["kim"]}]}"#;
         let worker = Worker::new(&Fake::default(), rules.as_bytes()).unwrap();
-        assert!(worker.recording(&on("a", "x")).is_some());
-        assert!(worker.recording(&on("b", "www.example.com:80")).is_some());
-        assert!(worker.recording(&on("api-1", "x")).is_some());
-        assert!(worker.recording(&on("b", "x")).is_none());
+        assert!(worker.recording(&on("a", "x"), true).is_some());
+        assert!(
+            worker
+                .recording(&on("b", "www.example.com:80"), true)
+                .is_some()
+        );
+        assert!(worker.recording(&on("api-1", "x"), true).is_some());
+        assert!(worker.recording(&on("b", "x"), true).is_none());
         let rewritten = on("b", "inner").header("x-envoy-original-host", "www.example.com");
-        assert!(worker.recording(&rewritten).is_some());
+        assert!(worker.recording(&rewritten, true).is_some());
+        assert!(
+            worker.recording(&rewritten, false).is_none(),
+            "a client's word"
+        );
         let flat = Fake::default().text("route_name", "a");
-        assert!(worker.recording(&flat).is_some());
-        assert!(worker.recording(&Fake::default()).is_none());
+        assert!(worker.recording(&flat, true).is_some());
+        assert!(worker.recording(&Fake::default(), true).is_none());
     }
 
     #[test]

@@ -26,16 +26,18 @@
 //! **Failure.** A file that cannot be read is told, and tried again. When the places cannot be written
 //! nothing is read on.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+mod looking;
+mod lost;
+
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
-use std::io::{self, Read as _};
-use std::os::unix::fs::{DirEntryExt as _, OpenOptionsExt as _};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::fingerprint::Fingerprint;
-use super::places::{Entry, Identity, Place, Places};
-use super::tail::{Batch, Found, Line, Tail, last_line_end};
+use super::places::{Entry, Identity, Places};
+use super::tail::{Batch, Found, Line, Tail};
 use crate::config::Start;
 
 /// How long a file that has another name, or none, is read on behind its last growth.
@@ -49,9 +51,6 @@ const SAVE_BYTES: u64 = 32 << 20;
 
 /// Time after which they are, if one has moved.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
-
-/// How often patterns are looked through.
-const LIST_EVERY: Duration = Duration::from_secs(1);
 
 /// How long nothing of a file is tried whose lines were not taken.
 const RETRY: Duration = Duration::from_millis(500);
@@ -109,15 +108,6 @@ pub(super) struct Watched {
     /// What is wrong, by the path that it is about.
     pub(super) errors: Vec<(PathBuf, String)>,
     pub(super) events: Events,
-}
-
-/// What is looked for that is not where it was.
-#[derive(Clone, Copy, Debug)]
-enum Which {
-    /// This file, or a copy of it.
-    Renamed(Identity),
-    /// What was in this file before it was truncated.
-    CopyOf(Identity),
 }
 
 /// Follows files.
@@ -201,172 +191,6 @@ impl<S: Sink> Follower<S> {
         self.unsaved.get_or_insert(now);
     }
 
-    /// Looks where files are.
-    fn look(&mut self, now: Instant) {
-        let mut seen = HashSet::new();
-        for source in 0..self.watched.len() {
-            let Some(watched) = self.watched.get_mut(source) else {
-                continue;
-            };
-            let before = std::mem::take(&mut watched.errors);
-            let pattern = PathBuf::from(&watched.path);
-            let mut errors = Vec::new();
-            for path in watched.paths(now) {
-                if let Err(error) = self.find(source, &path, &mut seen, now) {
-                    errors.push((path, error.to_string()));
-                }
-            }
-            if std::mem::take(&mut self.left_out) {
-                errors.push((pattern, too_many(self.most)));
-            }
-            let Some(watched) = self.watched.get_mut(source) else {
-                continue;
-            };
-            for (path, error) in errors.iter().filter(|error| !before.contains(error)) {
-                watched.events.errors += 1;
-                tracing::warn!(file = %path.display(), error, "a log file cannot be followed");
-            }
-            watched.errors = errors;
-        }
-        self.passed_over
-            .retain(|identity, _| seen.contains(identity));
-        for tail in &mut self.tails {
-            if seen.contains(&tail.identity) {
-                tail.superseded = None;
-            } else if tail.superseded.is_none() {
-                tail.superseded = Some(now);
-                tail.grew = now;
-                if let Some(watched) = self.watched.get_mut(tail.source) {
-                    watched.events.rotated += 1;
-                }
-                tracing::info!(
-                    file = %tail.path.display(),
-                    offset = tail.place.offset,
-                    "a log file was renamed or removed; it is read to its end"
-                );
-            }
-        }
-        if !self.looked {
-            self.looked = true;
-            self.find_renamed(now);
-        }
-        let is_new = self.watched.iter().any(|watched| watched.is_new);
-        if is_new && self.save(now) {
-            for watched in &mut self.watched {
-                watched.is_new = false;
-            }
-        }
-    }
-
-    /// Takes note of what is at a path.
-    fn find(
-        &mut self,
-        source: usize,
-        path: &Path,
-        seen: &mut HashSet<Identity>,
-        now: Instant,
-    ) -> io::Result<()> {
-        let metadata = match fs::metadata(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            metadata => metadata?,
-        };
-        let is_pattern = self
-            .watched
-            .get(source)
-            .is_some_and(|watched| watched.is_pattern);
-        if !metadata.is_file() {
-            return if is_pattern {
-                Ok(())
-            } else {
-                Err(io::Error::other("it is no file"))
-            };
-        }
-        let identity = Identity::of(&metadata);
-        if self.passed_over.get(&identity) == Some(&metadata.len()) {
-            seen.insert(identity);
-            return Ok(());
-        }
-        if let Some(tail) = self.tails.iter_mut().find(|tail| tail.identity == identity) {
-            if seen.insert(identity) && tail.path != path {
-                path.clone_into(&mut tail.path);
-                tail.real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-            }
-            return Ok(());
-        }
-        if self.tails.len() >= self.most {
-            self.left_out = true;
-            return Ok(());
-        }
-        let file = open(path)?;
-        let identity = Identity::of(&file.metadata()?);
-        if is_compressed(&head(&file)?) {
-            self.pass_over(path, identity, metadata.len());
-            seen.insert(identity);
-            return Ok(());
-        }
-        seen.insert(identity);
-        let place = self.place_of(source, identity, &file)?;
-        tracing::info!(file = %path.display(), offset = place.offset, "a log file is followed");
-        let tail = Tail::new(source, path.to_owned(), file, place, now)?;
-        self.tails.push(tail);
-        self.touch(now);
-        Ok(())
-    }
-
-    /// Where to go on in a file that was just found.
-    fn place_of(&self, source: usize, identity: Identity, file: &File) -> io::Result<Place> {
-        for entry in self.places.files() {
-            if entry.identity == identity
-                && let Some(fingerprint) = entry.place.fingerprint.grown(file)?
-            {
-                return Ok(Place {
-                    fingerprint,
-                    ..entry.place.clone()
-                });
-            }
-        }
-        let fingerprint = Fingerprint::default().grown(file)?.unwrap_or_default();
-        let from_end = self
-            .watched
-            .get(source)
-            .is_some_and(|watched| watched.is_new && watched.start == Start::End);
-        let offset = if from_end { last_line_end(file)? } else { 0 };
-        Ok(Place::begin(offset, fingerprint))
-    }
-
-    /// Finds files that were renamed or copied while nobody looked, beside where they were.
-    fn find_renamed(&mut self, now: Instant) {
-        let is_open = |entry: &&Entry| {
-            let mut tails = self.tails.iter();
-            tails.any(|tail| tail.place.key == entry.place.key)
-        };
-        let files = self.places.files().iter();
-        let lost: Vec<Entry> = files.filter(|entry| !is_open(entry)).cloned().collect();
-        for entry in lost {
-            // What is no longer configured is no longer followed.
-            let mut watched = self.watched.iter();
-            let Some(source) = watched.position(|watched| watched.path == entry.path) else {
-                continue;
-            };
-            let which = Which::Renamed(entry.identity);
-            self.find_content(source, &entry.file, which, &entry.place, now);
-        }
-    }
-
-    /// Reads a file to its end to which no path leads.
-    fn read_on(&mut self, source: usize, path: PathBuf, file: File, place: Place, now: Instant) {
-        tracing::info!(
-            file = %path.display(),
-            offset = place.offset,
-            "a log file that was renamed or copied is read to its end"
-        );
-        if let Ok(mut tail) = Tail::new(source, path, file, place, now) {
-            tail.superseded = Some(now);
-            self.tails.push(tail);
-            self.touch(now);
-        }
-    }
-
     /// Takes a batch of a file; whether it did and there may be more.
     fn step(&mut self, index: usize, now: Instant) -> bool {
         let Some(tail) = self.tails.get_mut(index) else {
@@ -401,48 +225,6 @@ impl<S: Sink> Follower<S> {
         // Files that rest need no memory.
         self.buffer = if went_on { buffer } else { Vec::new() };
         went_on
-    }
-
-    /// Takes note of a compressed file.
-    fn pass_over(&mut self, path: &Path, identity: Identity, size: u64) {
-        if self.passed_over.insert(identity, size).is_none() {
-            tracing::info!(
-                file = %path.display(),
-                "a compressed file is not followed; `gatelog import` reads it"
-            );
-        }
-    }
-
-    /// Whether a file is compressed that was empty when it was found, as that of a `gzip` under way is.
-    /// These are its bytes behind the place.
-    fn passes_over(&mut self, index: usize, bytes: &[u8]) -> bool {
-        let fresh = self.tails.get_mut(index).filter(|tail| tail.is_fresh());
-        let Some(tail) = fresh.filter(|_| is_compressed(bytes)) else {
-            return false;
-        };
-        tail.is_passed_over = true;
-        let (path, identity, size) = (tail.path.clone(), tail.identity, tail.size);
-        self.pass_over(&path, identity, size);
-        true
-    }
-
-    /// Whether a file that a pattern has found begins as another one of its directory does: before a
-    /// file is truncated a copy is made of it, of which the lines are not to be taken again.
-    fn may_be_a_copy(&self, index: usize, now: Instant) -> bool {
-        let Some(tail) = self.tails.get(index) else {
-            return false;
-        };
-        let source = self.watched.get(tail.source);
-        let is_young = now.duration_since(tail.found) < ROTATE_WAIT;
-        if !is_young || !tail.is_fresh() || !source.is_some_and(|source| source.is_pattern) {
-            return false;
-        }
-        self.tails.iter().any(|other| {
-            let is_near =
-                other.identity != tail.identity && other.real.parent() == tail.real.parent();
-            let begins_so = || tail.place.fingerprint.grown(other.file()).ok().flatten();
-            is_near && !other.is_fresh() && begins_so().is_some()
-        })
     }
 
     fn take(
@@ -494,68 +276,6 @@ impl<S: Sink> Follower<S> {
         }
         tail.error = Some(error);
         tail.retry = Some(now + RETRY);
-    }
-
-    /// Goes on with a file that was begun anew, or that somebody has cut.
-    fn truncated(&mut self, index: usize, size: u64, same_head: bool, now: Instant) {
-        let Some(tail) = self.tails.get_mut(index) else {
-            return;
-        };
-        if let Some(watched) = self.watched.get_mut(tail.source) {
-            watched.events.truncated += 1;
-        }
-        let before = tail.place.clone();
-        let is_cut = same_head && before.fingerprint.bytes > 0;
-        if is_cut {
-            // What is left was read. The key is another one: letters of lines that were cut off do not
-            // come again.
-            let offset = size.min(before.offset);
-            tail.begin_at(Place::begin(offset, before.fingerprint));
-        } else {
-            tail.begin_at(Place::begin(0, Fingerprint::default()));
-        }
-        let (source, identity) = (tail.source, tail.identity);
-        let (path, real) = (tail.path.clone(), tail.real.clone());
-        tracing::warn!(
-            file = %path.display(),
-            read_bytes = before.offset,
-            size,
-            "a log file was truncated; it is read on from {}",
-            if is_cut { "where it was" } else { "its beginning" }
-        );
-        if !is_cut {
-            self.find_content(source, &real, Which::CopyOf(identity), &before, now);
-        }
-        if !self.tails.iter().any(|tail| tail.place.key == before.key) {
-            self.sink.forget(&before.key);
-        }
-        self.save(now);
-    }
-
-    /// Finds a file that begins as one did that is not where it was, and goes on there: it was renamed,
-    /// or copied before it was truncated.
-    fn find_content(&mut self, source: usize, was: &Path, it: Which, place: &Place, now: Instant) {
-        let is_it = |found: Identity, path: &Path| {
-            let may_be = match it {
-                // One that was empty is known by nothing else.
-                Which::Renamed(identity) => found == identity || place.fingerprint.bytes > 0,
-                Which::CopyOf(identity) => found != identity && place.fingerprint.bytes > 0,
-            };
-            let is_long = || fs::metadata(path).is_ok_and(|found| found.len() >= place.offset);
-            let begins_so = |file: File| place.fingerprint.grown(&file).ok().flatten().is_some();
-            may_be && is_long() && open(path).is_ok_and(begins_so)
-        };
-        let Some((path, file)) = beside(was, is_it) else {
-            return;
-        };
-        let found = file.metadata().map(|metadata| Identity::of(&metadata));
-        let Ok(found) = found else { return };
-        match self.tails.iter_mut().find(|tail| tail.identity == found) {
-            // A pattern has it, and it was taken for another file.
-            Some(tail) if tail.is_fresh() => tail.begin_at(place.clone()),
-            Some(_) => {}
-            None => self.read_on(source, path, file, place.clone(), now),
-        }
     }
 
     /// Lets go of files that were renamed or removed and have not grown for a while.
@@ -638,66 +358,12 @@ impl Tail {
     }
 }
 
-impl Watched {
-    /// The paths to look at.
-    fn paths(&mut self, now: Instant) -> Vec<PathBuf> {
-        if !self.is_pattern {
-            return vec![PathBuf::from(&self.path)];
-        }
-        match &self.listed {
-            Some((at, paths)) if now.duration_since(*at) < LIST_EVERY => paths.clone(),
-            _ => {
-                let found = glob::glob(&self.path).into_iter().flatten();
-                // What cannot be looked into has no files for us.
-                let paths: Vec<PathBuf> = found.filter_map(Result::ok).collect();
-                self.listed = Some((now, paths.clone()));
-                paths
-            }
-        }
-    }
-}
-
 /// Opens a file for reading; a pipe that took its place is not waited for.
 fn open(path: &Path) -> io::Result<File> {
     let flags = rustix::fs::OFlags::NONBLOCK.bits();
     let mut options = fs::OpenOptions::new();
     let flags = i32::try_from(flags).unwrap_or_default();
     options.read(true).custom_flags(flags).open(path)
-}
-
-fn too_many(most: usize) -> String {
-    format!(
-        "{most} files are open, as many as may be; others are followed when one of these is rotated away"
-    )
-}
-
-/// The first bytes of a file.
-fn head(file: &File) -> io::Result<Vec<u8>> {
-    let mut head = Vec::new();
-    file.take(4).read_to_end(&mut head)?;
-    Ok(head)
-}
-
-/// Whether these are the first bytes of gzip or zstd.
-fn is_compressed(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"\x1f\x8b") || bytes.starts_with(b"\x28\xb5\x2f\xfd")
-}
-
-/// The file in the directory of another one that is the one looked for.
-fn beside(path: &Path, is_it: impl Fn(Identity, &Path) -> bool) -> Option<(PathBuf, File)> {
-    let directory = path.parent()?;
-    let device = |path: &Path| fs::symlink_metadata(path).map(|metadata| Identity::of(&metadata));
-    for entry in fs::read_dir(directory).ok()?.filter_map(Result::ok) {
-        let path = entry.path();
-        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-        if !is_file || entry.ino() == 0 {
-            continue;
-        }
-        if device(&path).is_ok_and(|found| is_it(found, &path)) {
-            return open(&path).ok().map(|file| (path, file));
-        }
-    }
-    None
 }
 
 #[cfg(test)]

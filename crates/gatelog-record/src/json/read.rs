@@ -150,6 +150,7 @@ impl<'a> Item<'a> {
                 _ => *slot = value.text(),
             },
             Slot::Integer(slot) => match value.integer() {
+                Ok(_) if slot.is_some() && matches!(key, Key::Otherwise(_)) => {}
                 Ok(number) => *slot = number,
                 Err(found) => {
                     self.problem
@@ -327,6 +328,16 @@ mod tests {
         let (expected, expected_end) = read_any(text);
         assert_eq!((item.finish(), end), (expected, expected_end), "{text}");
         true
+    }
+
+    #[test]
+    fn of_other_gateways_keys_the_first_with_a_value_counts() {
+        // Behind a user agent that was written without escapes.
+        let line =
+            r#"{"uri":"/a","respCode":"-","respCode":"500","userAgent":"x","respCode":"200"}"#;
+        let (record, _) = json::read(line).unwrap();
+        assert_eq!(record.response_code, Some(500));
+        assert!(compare(line));
     }
 
     #[test]

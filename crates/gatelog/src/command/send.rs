@@ -41,6 +41,8 @@ pub struct Arguments {
 struct Tally {
     next: AtomicU64,
     acknowledged: AtomicU64,
+    /// Dropped by a filter or by sampling, as is configured there.
+    filtered: AtomicU64,
     refused: AtomicU64,
     failed: AtomicU64,
     latencies: Mutex<Vec<Duration>>,
@@ -52,6 +54,8 @@ struct Tally {
 #[derive(Deserialize)]
 struct Answer {
     accepted: u64,
+    #[serde(default)]
+    filtered: u64,
     #[serde(default)]
     rejected: Vec<serde::de::IgnoredAny>,
 }
@@ -142,6 +146,7 @@ async fn send_one(client: &Client, url: &Uri, first: u64, count: u64, tally: &Ta
             tally
                 .acknowledged
                 .fetch_add(answer.accepted, Ordering::Relaxed);
+            tally.filtered.fetch_add(answer.filtered, Ordering::Relaxed);
             tally
                 .refused
                 .fetch_add(answer.rejected.len() as u64, Ordering::Relaxed);
@@ -177,6 +182,10 @@ async fn post(client: &Client, url: &Uri, body: String) -> Result<Answer, String
 
 fn report(tally: &Tally, url: &Uri, elapsed: Duration) -> ExitCode {
     let acknowledged = tally.acknowledged.load(Ordering::Relaxed);
+    let filtered = match tally.filtered.load(Ordering::Relaxed) {
+        0 => String::new(),
+        filtered => format!("{filtered} filtered, "),
+    };
     let (refused, failed) = (
         tally.refused.load(Ordering::Relaxed),
         tally.failed.load(Ordering::Relaxed),
@@ -195,7 +204,7 @@ fn report(tally: &Tally, url: &Uri, elapsed: Duration) -> ExitCode {
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     let rate = acknowledged as f64 / elapsed.as_secs_f64();
     print::line(format_args!(
-        "{acknowledged} acknowledged, {refused} rejected, {failed} failed in {:.2} s: {rate:.0} \
+        "{acknowledged} acknowledged, {filtered}{refused} rejected, {failed} failed in {:.2} s: {rate:.0} \
          records/s, answers p50 {:.2} ms, p99 {:.2} ms",
         elapsed.as_secs_f64(),
         percentile(50),

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use gatelog_testkit::wait::free_port;
 use tempfile::TempDir;
 
-use crate::service::{lines, setup, start};
+use crate::service::{lines, setup, start, start_with};
 
 fn gatelog(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_gatelog"))
@@ -186,6 +186,17 @@ fn send_prints_what_was_acknowledged() {
     ]);
     assert!(single.status.success());
     service.wait_for_rows("", 123).unwrap();
+}
+
+#[test]
+fn send_tells_what_a_filter_has_dropped() {
+    let service =
+        start_with("filter: { header_filter: { header: { name: x-none, present_match: true } } }");
+    let url = service.url();
+    let output = gatelog(&["send", "--url", &url, "--count", "7", "--batch", "3"]);
+    let printed = text(&output.stdout);
+    let expected = "0 acknowledged, 7 filtered, 0 rejected, 0 failed in ";
+    assert!(printed.starts_with(expected), "{printed}");
 }
 
 #[test]

@@ -116,7 +116,11 @@ impl<S: Sink> Follower<S> {
             return Ok(());
         }
         let file = open(path)?;
-        let identity = Identity::of(&file.metadata()?);
+        let opened = Identity::of(&file.metadata()?);
+        if opened != identity {
+            // Another file has taken the name since: at the next look it may have one of its own.
+            return Ok(());
+        }
         if is_compressed(&head(&file)?) {
             self.pass_over(path, identity, metadata.len());
             seen.insert(identity);

@@ -39,17 +39,25 @@ fn see(attach: Attach) -> Vec<Seen> {
         upstream::authority(),
     );
     let (raw, http2) = (upstream::Raw::start(), Arc::new(upstream::Http2::start()));
-    let ports = gateway::Ports {
-        gateway: wait::free_port().unwrap(),
-        hop: wait::free_port().unwrap(),
-        web: web.port(),
-        own: own.port(),
-        raw: raw.0,
-        http2: http2.port,
-        authority: authority.port(),
+    let start = |_| {
+        let ports = gateway::Ports {
+            gateway: wait::free_port().unwrap(),
+            hop: wait::free_port().unwrap(),
+            web: web.port(),
+            own: own.port(),
+            raw: raw.0,
+            http2: http2.port,
+            authority: authority.port(),
+        };
+        let gateway = gateway::gateway(&ports, collector.port(), attach, directory.path());
+        Envoy::start(&gateway).map(|envoy| (ports, envoy))
     };
-    let gateway = gateway::gateway(&ports, collector.port(), attach, directory.path());
-    let envoy = Envoy::start(&gateway).unwrap();
+    // A connection of another test may have taken a port since it was free.
+    let mut started = (0..5).map(start);
+    let (ports, envoy) = started
+        .find(Result::is_ok)
+        .expect("it starts in one of five attempts")
+        .unwrap();
     let stage = Stage {
         envoy: &envoy,
         gateway: envoy.address(),

@@ -14,7 +14,7 @@
 //! encodings measured on Envoy 1.40.
 
 // Columns.
-mod attribute;
+pub(crate) mod attribute;
 mod memory;
 mod name;
 mod request_headers;

@@ -10,9 +10,8 @@ use std::cell::OnceCell;
 use gatelog_filter::{Facts, FlagSet, LogType};
 use gatelog_record::AccessRecord;
 
+use crate::capture::attribute::{NS_PER_MS, integer, lossy};
 use crate::host::Host;
-
-const NS_PER_MS: i64 = 1_000_000;
 
 /// The facts of the request that the proxy is about.
 pub struct HostFacts<'h, H> {
@@ -30,13 +29,11 @@ impl<'h, H: Host> HostFacts<'h, H> {
     }
 
     fn text(&self, path: &[&str]) -> Option<String> {
-        let bytes = self.host.property(path)?;
-        Some(String::from_utf8_lossy(&bytes).into_owned())
+        self.host.property(path).map(lossy)
     }
 
     fn integer(&self, path: &[&str]) -> Option<i64> {
-        let bytes = self.host.property(path)?.try_into().ok()?;
-        Some(i64::from_le_bytes(bytes))
+        integer(self.host, path)
     }
 }
 

@@ -45,7 +45,7 @@ use self::rejected::Rejected;
 use crate::decode::{Items, MAX_ITEM_BYTES, Text};
 use crate::selection::outlay::Outlay;
 use crate::selection::{Choice, Dropped, Reason, Selection};
-use crate::senders::{self, Moment, Senders, Sent};
+use crate::senders::{self, Moment, Senders, Sent, Taken};
 use crate::telemetry::IntakeMetrics;
 
 /// Takes bodies apart and appends their records.
@@ -180,15 +180,7 @@ impl Intake {
         FRAME.with_borrow_mut(|buffer| {
             let mut frames = Frames::new(buffer, Some(sent));
             let mut outcome = self.read(&text, &mut frames)?;
-            frames.finish();
-            let numbered = frames
-                .numbered(sent.first)
-                .ok_or_else(|| senders::Error::Overflow {
-                    first: sent.first,
-                    items: frames.items(),
-                })?;
-            let refused = frames.refused(sent.first);
-            let taken = senders.take(journal, sent, &numbered, &refused, Moment::now())?;
+            let taken = append_numbered(journal, senders, sent, frames)?;
             outcome.accepted = taken.accepted;
             outcome.duplicates = taken.duplicates;
             outcome.appended = taken.appended;
@@ -365,6 +357,24 @@ fn append(journal: &Journal, frames: &Frames<'_>) -> gatelog_journal::Result<Vec
         _ => journal.append_all(&frames.all().collect::<Vec<_>>())?,
     };
     Ok(vec![appended])
+}
+
+/// Appends what is new of frames whose items are numbered from `sent.first` on.
+fn append_numbered(
+    journal: &Journal,
+    senders: &Senders,
+    sent: &Sent,
+    mut frames: Frames<'_>,
+) -> Result<Taken, senders::Error> {
+    frames.finish();
+    let numbered = frames
+        .numbered(sent.first)
+        .ok_or_else(|| senders::Error::Overflow {
+            first: sent.first,
+            items: frames.items(),
+        })?;
+    let refused = frames.refused(sent.first);
+    senders.take(journal, sent, &numbered, &refused, Moment::now())
 }
 
 /// The time of day, to the microsecond.

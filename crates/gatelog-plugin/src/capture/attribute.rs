@@ -16,7 +16,7 @@ use crate::host::Host;
 pub(super) type Text = Option<Cow<'static, str>>;
 
 /// Nanoseconds of a millisecond, the unit of a record's durations.
-pub(super) const NS_PER_MS: i64 = 1_000_000;
+pub(crate) const NS_PER_MS: i64 = 1_000_000;
 
 /// The attribute at `path` as text.
 pub(super) fn text(host: &impl Host, path: &[&str]) -> Text {
@@ -24,7 +24,7 @@ pub(super) fn text(host: &impl Host, path: &[&str]) -> Text {
 }
 
 /// The attribute at `path` as an integer.
-pub(super) fn integer(host: &impl Host, path: &[&str]) -> Option<i64> {
+pub(crate) fn integer(host: &impl Host, path: &[&str]) -> Option<i64> {
     let bytes = host.property(path)?.try_into().ok()?;
     Some(i64::from_le_bytes(bytes))
 }
@@ -43,7 +43,7 @@ pub(super) fn present(bytes: Vec<u8>) -> Text {
 }
 
 /// The bytes as text; what is no UTF-8 is U+FFFD.
-pub(super) fn lossy(bytes: Vec<u8>) -> String {
+pub(crate) fn lossy(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }

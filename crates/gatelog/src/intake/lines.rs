@@ -9,9 +9,9 @@ use gatelog_record::{AccessRecord, Flaws};
 use std::borrow::Cow;
 
 use super::frames::Frames;
-use super::{Error, FRAME, Fate, Intake, Outcome, now};
+use super::{Error, FRAME, Fate, Intake, Outcome, append_numbered, now};
 use crate::selection::Dropped;
-use crate::senders::{self, Moment, Senders, Sent};
+use crate::senders::{Senders, Sent};
 
 /// What a line is.
 #[derive(Debug)]
@@ -58,15 +58,7 @@ impl Intake {
                     }
                 }
             }
-            frames.finish();
-            let numbered = frames
-                .numbered(sent.first)
-                .ok_or_else(|| senders::Error::Overflow {
-                    first: sent.first,
-                    items: frames.items(),
-                })?;
-            let refused = frames.refused(sent.first);
-            let taken = senders.take(journal, sent, &numbered, &refused, Moment::now())?;
+            let taken = append_numbered(journal, senders, sent, frames)?;
             Ok(Outcome {
                 accepted: taken.accepted,
                 duplicates: taken.duplicates,

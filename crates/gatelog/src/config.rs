@@ -36,7 +36,7 @@ use gatelog_redact::Redact;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::plugins::{Entities, Plugin};
+use self::plugins::{Entities, Kong, Plugin};
 
 /// The configuration of `gatelog serve`.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
@@ -118,6 +118,18 @@ pub struct Config {
     pub compat: Compat,
     /// The log of gatelog itself.
     pub log: Log,
+}
+
+impl Config {
+    /// Kong's entities of the file.
+    pub fn kong(&self) -> Kong {
+        Kong {
+            services: self.services.clone(),
+            routes: self.routes.clone(),
+            consumers: self.consumers.clone(),
+            plugins: self.plugins.clone(),
+        }
+    }
 }
 
 impl Default for Config {

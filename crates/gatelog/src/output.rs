@@ -1,6 +1,6 @@
 //! Where records are sent on: what an output has to do, and how it is treated.
 //!
-//! **Shape.** An [`Output`] takes batches and says what became of them. Everything else is the
+//! **Shape.** An [`Output`] takes records and says what became of them. Everything else is the
 //! [forwarder's](crate::forwarder): reading, gathering, trying again, the position, the backlog and
 //! the dead letter. [`configured`] makes the outputs that the configuration names as plugins; each
 //! knows by its [claim](scope::Claim) which records are its own.
@@ -33,45 +33,64 @@ pub trait Output: Send + Sync {
         true
     }
 
-    /// Sends a batch. When it returns `Ok` the receiver has confirmed all of it.
+    /// Sends records: up to [`Settings::max_batch_records`] of them, times
+    /// [`Settings::concurrency`]. When it returns `Ok` the receiver has confirmed all of them.
     ///
-    /// It is async so that it can be given up: when the process ends, and when the batch has been
+    /// It is async so that it can be given up: when the process ends, and when the records have been
     /// put aside as the backlog grew over its limit. It has its own limit of time for an answer.
     ///
     /// # Errors
     /// [`Undelivered`].
     fn deliver<'a>(
         &'a self,
-        records: &'a [AccessRecord<'a>],
+        records: &'a [&'a AccessRecord<'a>],
     ) -> BoxFuture<'a, Result<(), Undelivered>>;
 }
 
-/// Why a batch was not delivered, or not all of it. The reasons are shown in the log, in `/ready`
-/// and in the dead letter: they hold neither secrets nor contents of records.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Undelivered {
-    /// It may be taken later: an answer such as 429 or 503, or none.
-    Later {
-        /// How many records, from the first, have been confirmed all the same.
-        delivered: usize,
-        /// The least pause that the receiver asks for (`Retry-After`).
-        after: Option<Duration>,
-        /// What happened.
-        reason: String,
-    },
-    /// None of it will ever be taken, as it is: an answer such as 400.
-    Refused {
-        /// What the receiver says about it.
-        reason: String,
-    },
-    /// These will never be taken, in ascending order of their places; all others are confirmed.
-    SomeRefused(Vec<Refused>),
+/// Which records were not delivered, and why. Those that are in neither list are confirmed. The
+/// reasons are shown in the log, in `/ready` and in the dead letter: they hold neither secrets nor
+/// contents of records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Undelivered {
+    /// The places, in ascending order, of those that may be taken later: after an answer such as 429
+    /// or 503, or none.
+    pub later: Vec<usize>,
+    /// Why they were not taken.
+    pub reason: String,
+    /// The least pause that the receiver asks for (`Retry-After`).
+    pub after: Option<Duration>,
+    /// Those that will never be taken as they are, in ascending order of their places: after an
+    /// answer such as 400.
+    pub refused: Vec<Refused>,
+}
+
+impl Undelivered {
+    /// These may be taken later.
+    pub fn later(places: impl IntoIterator<Item = usize>, reason: impl Into<String>) -> Self {
+        Self {
+            later: places.into_iter().collect(),
+            reason: reason.into(),
+            ..Self::default()
+        }
+    }
+
+    /// These will never be taken.
+    pub fn refused(places: impl IntoIterator<Item = usize>, reason: &str) -> Self {
+        let refused = places.into_iter().map(|index| Refused {
+            index,
+            reason: reason.to_owned(),
+        });
+        Self {
+            refused: refused.collect(),
+            ..Self::default()
+        }
+    }
 }
 
 /// A record that will never be taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// Its place in the batch.
+    /// Its place among those that were to be delivered.
     pub index: usize,
     /// What the receiver says about it.
     pub reason: String,
@@ -82,6 +101,9 @@ pub struct Refused {
 pub struct Settings {
     /// The most records of a batch, at least 1.
     pub max_batch_records: usize,
+    /// The most batches that are under way at a time, at least 1. With more than one a later batch may
+    /// arrive before an earlier one; the records of one batch are always in order.
+    pub concurrency: usize,
     /// How long a batch waits for more records.
     pub max_coalescing_delay: Duration,
     /// The pause after the first of several failures.
@@ -111,6 +133,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             max_batch_records: 1,
+            concurrency: 1,
             max_coalescing_delay: Duration::from_secs(1),
             initial_retry_delay: Duration::from_millis(10),
             max_retry_delay: Duration::from_mins(1),

@@ -233,7 +233,7 @@ pub struct Running {
 /// # Errors
 /// [`StartError`]: only configuration, the local disk and the address can prevent it.
 pub async fn start(config: &Config) -> Result<Running, StartError> {
-    start_with_outputs(config, configured(config)?).await
+    start_with_outputs(config, configured(&config.kong())?).await
 }
 
 /// As [`start`], and sends records on to these outputs alone.

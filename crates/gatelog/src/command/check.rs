@@ -27,7 +27,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
                     print::error(format_args!("warning: filter: {warning}"));
                 }
             }
-            for warning in warnings(&config).unwrap_or_default() {
+            for warning in warnings(&config.kong()).unwrap_or_default() {
                 print::error(format_args!("warning: {warning}"));
             }
             print::line(format_args!("{}: valid", arguments.file.display()));

@@ -185,7 +185,7 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
         return wrong("filter", error.to_string());
     }
     sources(config)?;
-    instances(config)?;
+    instances(&config.kong())?;
     let lake = config.store.lake.is_some() || config.store.mysql.is_none();
     match config.query_store {
         Some(StoreName::Mysql) if config.store.mysql.is_none() => {

@@ -6,7 +6,7 @@
 //! its output. [`Keys`] reads settings and gathers what is wrong with them, for every plugin alike.
 //!
 //! ```text
-//! file ─► Plugin (Kind::read) ─► instances() ─► output::configured
+//! file ─► Plugin (Kind::read) ─► Kong ─► instances() ─► output::configured
 //! ```
 //!
 //! **A new plugin** is a variant of [`Kind`] with a module that reads its settings here, and an
@@ -51,6 +51,24 @@ const PROTOCOLS: [&str; 10] = [
     "ws",
     "wss",
 ];
+
+/// Kong's entities: all that says what is sent on where.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Kong {
+    /// Services, with their plugins and routes.
+    #[serde(deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
+    pub services: Entities<Service>,
+    /// Routes, with their plugins.
+    #[serde(deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
+    pub routes: Entities<Route>,
+    /// Consumers, with their plugins.
+    #[serde(deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
+    pub consumers: Entities<Consumer>,
+    /// The plugins that stand in none of these.
+    #[serde(deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
+    pub plugins: Vec<Plugin>,
+}
 
 /// One plugin.
 #[derive(Clone, Deserialize, Serialize, PartialEq)]

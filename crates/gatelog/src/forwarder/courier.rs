@@ -3,7 +3,9 @@
 //! **Failure.** A batch that may be taken later is tried again after a growing pause, or the one
 //! that the receiver asks for, until [`Settings::max_retry_time`] or until the watcher has taken
 //! its records away; then the delivery is given up, also in the middle of it. Records that are
-//! refused are put aside and their neighbours go on. If the dead letter cannot be written, they
+//! refused are put aside and their neighbours go on. Of several batches that are under way at a time
+//! only those come again that were not taken; what is behind the first of them is confirmed in the
+//! memory only, until it is. If the dead letter cannot be written, they
 //! wait for that. After a panic, too, it goes on from what is confirmed.
 
 use std::io;
@@ -228,12 +230,32 @@ struct Delivery<'d, 'f> {
     chunk: &'d Wanted<'f>,
 }
 
+/// Records that are delivered together.
+struct Window {
+    /// The places in the chunk of those that are neither confirmed nor refused, in ascending order.
+    left: Vec<usize>,
+    /// Those that will never be taken, with the reason. They are put aside when nothing is left, so that
+    /// letters are in the order of the journal.
+    refused: Vec<(usize, String)>,
+    /// The place behind it.
+    end: usize,
+}
+
+impl Window {
+    /// Everything before it is done with.
+    fn next(&self) -> usize {
+        let refused = self.refused.iter().map(|(place, _)| *place).min();
+        let left = self.left.first().copied();
+        left.into_iter().chain(refused).min().unwrap_or(self.end)
+    }
+}
+
 /// What is to be done after an attempt.
 enum Next {
-    /// The next records, behind so many.
-    Done(usize),
-    /// Again, what is behind so many, after this least pause.
-    Later(usize, Option<Duration>),
+    /// What is left of the window, or what is behind it.
+    On,
+    /// What is left, after this least pause.
+    Later(Option<Duration>),
     /// Nothing: the process ends.
     Stopped,
 }
@@ -245,32 +267,38 @@ impl Delivery<'_, '_> {
             .set_aside(&self.chunk.unreadable)
             .map_err(|error| cannot_keep(&error))?;
         let mut backoff = self.backoff();
-        let mut next = 0;
         let mut failing_since = None;
+        let count = self.chunk.records.len();
+        let size = self.settings.max_batch_records.max(1) * self.settings.concurrency.max(1);
+        let mut window = Window {
+            left: Vec::new(),
+            refused: Vec::new(),
+            end: 0,
+        };
         loop {
-            next = self.tail.done(self.chunk).max(next);
-            let count = self.chunk.records.len();
-            if next >= count {
-                self.tail.confirm(self.chunk, count);
-                return Ok(Went::On);
-            }
-            let last = count.min(next + self.settings.max_batch_records.max(1));
-            let attempt = self.attempt(next, last, &mut failing_since, stop);
-            match attempt.await {
-                Next::Stopped => return Ok(Went::Stopped),
-                Next::Done(done) => {
-                    if done > next {
-                        (backoff, failing_since) = (self.backoff(), None);
-                    }
-                    next = done;
+            let done = self.tail.done(self.chunk);
+            window.left.retain(|place| *place >= done);
+            if window.left.is_empty() {
+                let first = window.end.max(done);
+                if first >= count {
+                    self.tail.confirm(self.chunk, count);
+                    return Ok(Went::On);
                 }
-                Next::Later(done, after) => {
-                    if done > next {
-                        (backoff, failing_since) = (self.backoff(), None);
-                    }
-                    next = done;
+                window.end = count.min(first + size);
+                window.left = (first..window.end).collect();
+            }
+            let before = window.left.len();
+            let next = self.attempt(&mut window, &mut failing_since, stop).await;
+            if window.left.len() < before {
+                backoff = self.backoff();
+                failing_since = failing_since.filter(|_| !window.left.is_empty());
+            }
+            match next {
+                Next::Stopped => return Ok(Went::Stopped),
+                Next::On => {}
+                Next::Later(after) => {
                     let pause = backoff.pause().max(after.unwrap_or_default());
-                    if self.wait(next, pause, stop).await {
+                    if self.wait(window.next(), pause, stop).await {
                         return Ok(Went::Stopped);
                     }
                 }
@@ -285,109 +313,104 @@ impl Delivery<'_, '_> {
         )
     }
 
-    /// Delivers the records from `first` to before `last`, and takes note of what became of them.
+    /// Delivers what is left of the window, and takes note of what became of it.
     async fn attempt(
         &self,
-        first: usize,
-        last: usize,
+        window: &mut Window,
         failing_since: &mut Option<Instant>,
         stop: &mut watch::Receiver<bool>,
     ) -> Next {
         let health = self.tail.health();
-        let batch = self.chunk.records.get(first..last).unwrap_or_default();
+        let records = window
+            .left
+            .iter()
+            .filter_map(|place| self.chunk.records.get(*place));
+        let records: Vec<_> = records.collect();
         health.busy(true);
         let answer = tokio::select! {
-            answer = self.tail.output().deliver(batch) => Some(answer),
-            () = self.taken_away(last - 1) => None,
+            answer = self.tail.output().deliver(&records) => Some(answer),
+            () = self.taken_away(window.end - 1) => None,
         };
         health.busy(false);
         let Some(answer) = answer else {
-            return Next::Done(last);
+            window.left.clear();
+            return Next::On;
         };
         gatelog_failpoint::pass("output.delivered");
-        match answer {
-            Ok(()) => {
-                health.set(None);
-                self.done(first, last);
-                Next::Done(last)
-            }
-            Err(Undelivered::Refused { reason }) => {
-                health.set(None);
-                let refused: Vec<_> = (first..last).map(|at| (at, reason.as_str())).collect();
-                self.refuse(first, last, &refused, stop).await
-            }
-            Err(Undelivered::SomeRefused(some)) => {
-                health.set(None);
-                let refused = some
-                    .iter()
-                    .map(|refused| (first + refused.index, refused.reason.as_str()))
-                    .filter(|(at, _)| *at < last);
-                let refused: Vec<_> = refused.collect();
-                self.refuse(first, last, &refused, stop).await
-            }
-            Err(Undelivered::Later {
-                delivered,
-                after,
-                reason,
-            }) => {
-                self.errors.increment(1);
-                let since = *failing_since.get_or_insert_with(Instant::now);
-                let first_left = last.min(first + delivered);
-                self.done(first, first_left);
-                let too_long = self.settings.max_retry_time;
-                if too_long.is_some_and(|limit| since.elapsed() > limit) {
-                    let reason = format!("max_retry_time: {reason}");
-                    let refused: Vec<_> =
-                        (first_left..last).map(|at| (at, reason.as_str())).collect();
-                    let next = self.refuse(first_left, last, &refused, stop).await;
-                    health.set(Some(reason.clone()));
-                    return next;
-                }
-                health.set(Some(reason));
-                Next::Later(first_left, after)
+        let Undelivered {
+            later,
+            reason,
+            after,
+            refused,
+        } = answer.err().unwrap_or_default();
+        let place_of = |index: usize| window.left.get(index).copied();
+        let mut left: Vec<_> = later.into_iter().filter_map(place_of).collect();
+        let refused = refused.into_iter();
+        let mut refused: Vec<_> = refused
+            .filter_map(|refused| Some((place_of(refused.index)?, refused.reason)))
+            .collect();
+        let taken = (window.left.len() - left.len()).saturating_sub(refused.len());
+        self.delivered.increment(taken as u64);
+        let mut failure = (!left.is_empty()).then_some(reason);
+        let mut next = Next::On;
+        if let Some(reason) = &mut failure {
+            self.errors.increment(1);
+            next = Next::Later(after);
+            let since = *failing_since.get_or_insert_with(Instant::now);
+            let limit = self.settings.max_retry_time;
+            if limit.is_some_and(|limit| since.elapsed() > limit) {
+                *reason = format!("max_retry_time: {reason}");
+                refused.extend(left.drain(..).map(|place| (place, reason.clone())));
+                next = Next::On;
             }
         }
+        if failure.is_none() {
+            health.set(None);
+        }
+        window.left = left;
+        window.refused.append(&mut refused);
+        if window.left.is_empty() && !window.refused.is_empty() {
+            window.refused.sort_unstable();
+            if self.refuse(window, stop).await {
+                return Next::Stopped;
+            }
+            window.refused.clear();
+        } else {
+            self.tail.confirm(self.chunk, window.next());
+        }
+        if failure.is_some() {
+            health.set(failure);
+        }
+        next
     }
 
-    /// Puts the refused aside, however long that takes; the others from `first` to before `last`
-    /// are confirmed and must not be sent again.
-    async fn refuse(
-        &self,
-        first: usize,
-        last: usize,
-        refused: &[(usize, &str)],
-        stop: &mut watch::Receiver<bool>,
-    ) -> Next {
+    /// Puts the refused of a window aside, of which nothing else is left, however long that takes; true
+    /// when the process ends first.
+    async fn refuse(&self, window: &Window, stop: &mut watch::Receiver<bool>) -> bool {
+        let refused = window.refused.iter();
+        let refused: Vec<_> = refused
+            .map(|(place, reason)| (*place, reason.as_str()))
+            .collect();
         let mut disk = Backoff::new(DISK_PAUSE.0, DISK_PAUSE.1);
         let letters = loop {
-            match self.tail.refuse(self.chunk, last, refused) {
+            match self.tail.refuse(self.chunk, window.end, &refused) {
                 Ok(letters) => break letters,
                 Err(error) => self.tail.health().set(Some(cannot_keep(&error))),
             }
-            if self.wait(last - 1, disk.pause(), stop).await {
-                return Next::Stopped;
+            if self.wait(window.end - 1, disk.pause(), stop).await {
+                return true;
             }
         };
         if let Some((_, reason)) = refused.first() {
             tracing::warn!(
                 output = self.tail.name(),
                 records = refused.len(),
-                of = last - first,
                 reason,
                 "the output refuses records; they are in the dead letter, if there is room"
             );
         }
         self.rejected.increment(letters);
-        self.delivered
-            .increment((last - first - refused.len()) as u64);
-        Next::Done(last)
-    }
-
-    fn done(&self, first: usize, last: usize) {
-        if last > first {
-            self.delivered.increment((last - first) as u64);
-            self.tail.confirm(self.chunk, last);
-        }
+        false
     }
 
     /// Returns when the watcher has passed this record.

@@ -1,4 +1,4 @@
-//! The outputs of a configuration.
+//! The outputs that Kong's entities name.
 //!
 //! **Shape.** Each plugin's instance becomes an output with its settings. Which records are whose is
 //! decided among all instances of one plugin's name ([`scope`](super::scope)).
@@ -13,8 +13,7 @@ use super::kong_json::CustomFieldError;
 use super::line::Line;
 use super::scope::{Claim, claims};
 use super::{Output, Settings};
-use crate::config::Config;
-use crate::config::plugins::{self, Instance, ItemError, Kind, instances};
+use crate::config::plugins::{self, Instance, ItemError, Kind, Kong, instances};
 
 /// Why there are no outputs. What is wrong with the configuration has been told before by its check.
 #[derive(Debug, thiserror::Error)]
@@ -37,17 +36,17 @@ pub enum OutputsError {
 /// An output, and how it is treated.
 pub type Configured = (Arc<dyn Output>, Settings);
 
-/// Makes the outputs that the configuration names, and tells the log what [`warnings`] says of them.
+/// Makes the outputs that the plugins name, and tells the log what [`warnings`] says of them.
 ///
 /// # Errors
 /// [`OutputsError`].
-pub fn configured(config: &Config) -> Result<Vec<Configured>, OutputsError> {
-    for warning in warnings(config)? {
+pub fn configured(kong: &Kong) -> Result<Vec<Configured>, OutputsError> {
+    for warning in warnings(kong)? {
         tracing::warn!(warning, "output");
     }
     let mut files = Files::default();
     let mut outputs = Vec::new();
-    for (instance, claim) in claimed(instances(config)?) {
+    for (instance, claim) in claimed(instances(kong)?) {
         let output = match instance.plugin.kind() {
             Kind::FileLog(settings) => {
                 let file = files.at(&settings.path).map_err(OutputsError::Thread)?;
@@ -71,9 +70,9 @@ pub fn configured(config: &Config) -> Result<Vec<Configured>, OutputsError> {
 ///
 /// # Errors
 /// As [`configured`].
-pub fn warnings(config: &Config) -> Result<Vec<String>, OutputsError> {
+pub fn warnings(kong: &Kong) -> Result<Vec<String>, OutputsError> {
     let mut warnings = Vec::new();
-    for instance in instances(config)?
+    for instance in instances(kong)?
         .into_iter()
         .filter(|one| one.plugin.enabled())
     {

@@ -93,7 +93,7 @@ impl FileLog {
         }
     }
 
-    async fn append(&self, records: &[AccessRecord<'_>]) -> io::Result<()> {
+    async fn append(&self, records: &[&AccessRecord<'_>]) -> io::Result<()> {
         let mut state = self.state.lock().await;
         let state = &mut *state;
         if let Some(pending) = &mut state.pending {
@@ -129,16 +129,12 @@ impl Output for FileLog {
 
     fn deliver<'a>(
         &'a self,
-        records: &'a [AccessRecord<'a>],
+        records: &'a [&'a AccessRecord<'a>],
     ) -> BoxFuture<'a, Result<(), Undelivered>> {
         Box::pin(async move {
             self.append(records)
                 .await
-                .map_err(|error| Undelivered::Later {
-                    delivered: 0,
-                    after: None,
-                    reason: error.to_string(),
-                })
+                .map_err(|error| Undelivered::later(0..records.len(), error.to_string()))
         })
     }
 }

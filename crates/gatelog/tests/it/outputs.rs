@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use gatelog::dead_letter::DeadLetters;
 use gatelog::forwarder::{Outputs, reader_name};
-use gatelog::output::{MaxBacklog, Output, Refused, Settings, Start, Undelivered};
+use gatelog::output::{MaxBacklog, Output, Settings, Start, Undelivered};
 use gatelog::telemetry::Telemetry;
 use gatelog_journal::{Config, Journal, Lag};
 use gatelog_record::{AccessRecord, Timestamp, standard, wire};
@@ -29,15 +29,18 @@ type Answer = dyn Fn(&[u64], u32) -> Does + Send + Sync;
 enum Does {
     Takes,
     Hangs,
+    /// Takes so many, from the first; the others later, after this pause.
+    TakesOnly(usize, Option<Duration>),
+    /// Takes those that are in neither list.
     Says(Undelivered),
 }
 
 fn later(delivered: usize) -> Does {
-    Does::Says(Undelivered::Later {
-        delivered,
-        after: None,
-        reason: "503".to_owned(),
-    })
+    Does::TakesOnly(delivered, None)
+}
+
+fn refused(places: impl IntoIterator<Item = usize>, reason: &str) -> Does {
+    Does::Says(Undelivered::refused(places, reason))
 }
 
 /// An output in this process.
@@ -104,10 +107,10 @@ impl Output for Receiver {
 
     fn deliver<'a>(
         &'a self,
-        records: &'a [AccessRecord<'a>],
+        records: &'a [&'a AccessRecord<'a>],
     ) -> BoxFuture<'a, Result<(), Undelivered>> {
         Box::pin(async move {
-            let numbers: Vec<u64> = records.iter().map(number).collect();
+            let numbers: Vec<u64> = records.iter().map(|record| number(record)).collect();
             let delivery = {
                 let mut deliveries = self.deliveries.lock().unwrap();
                 *deliveries += 1;
@@ -117,17 +120,23 @@ impl Output for Receiver {
             match (self.answer)(&numbers, delivery) {
                 Does::Takes => saw(&numbers),
                 Does::Hangs => std::future::pending().await,
+                Does::TakesOnly(count, after) => {
+                    saw(&numbers[..count]);
+                    let undelivered = Undelivered::later(count..numbers.len(), "503");
+                    return Err(Undelivered {
+                        after,
+                        ..undelivered
+                    });
+                }
                 Does::Says(undelivered) => {
-                    match &undelivered {
-                        Undelivered::Later { delivered, .. } => saw(&numbers[..*delivered]),
-                        Undelivered::Refused { .. } => {}
-                        Undelivered::SomeRefused(refused) => {
-                            let taken = numbers.iter().enumerate().filter(|(index, _)| {
-                                refused.iter().all(|refused| refused.index != *index)
-                            });
-                            saw(&taken.map(|(_, number)| *number).collect::<Vec<_>>());
-                        }
-                    }
+                    let taken = (0..numbers.len()).filter(|place| {
+                        !undelivered.later.contains(place)
+                            && undelivered
+                                .refused
+                                .iter()
+                                .all(|refused| refused.index != *place)
+                    });
+                    saw(&taken.map(|place| numbers[place]).collect::<Vec<_>>());
                     return Err(undelivered);
                 }
             }
@@ -313,14 +322,6 @@ impl Drop for Rig {
     }
 }
 
-fn some_refused(indexes: &[usize]) -> Does {
-    let refused = indexes.iter().map(|index| Refused {
-        index: *index,
-        reason: "400".to_owned(),
-    });
-    Does::Says(Undelivered::SomeRefused(refused.collect()))
-}
-
 #[test]
 fn everything_comes_once_and_in_order_in_batches() {
     let mut rig = Rig::new(Config::default());
@@ -378,9 +379,7 @@ fn what_is_refused_goes_to_the_dead_letter_and_its_neighbours_do_not() {
     let mut rig = Rig::new(Config::default());
     let receiver = Receiver::new("picky", |numbers, _| {
         if numbers.contains(&25) {
-            return Does::Says(Undelivered::Refused {
-                reason: "413".to_owned(),
-            });
+            return refused(0..numbers.len(), "413");
         }
         let odd: Vec<_> = (0..numbers.len())
             .filter(|index| numbers[*index] % 10 == 3)
@@ -388,7 +387,7 @@ fn what_is_refused_goes_to_the_dead_letter_and_its_neighbours_do_not() {
         if odd.is_empty() {
             Does::Takes
         } else {
-            some_refused(&odd)
+            refused(odd, "400")
         }
     });
     for frame in 0..10 {
@@ -398,15 +397,63 @@ fn what_is_refused_goes_to_the_dead_letter_and_its_neighbours_do_not() {
     rig.wait_for_end("picky");
     let taken = (0..50).filter(|number| number % 10 != 3 && !(20..30).contains(number));
     assert_eq!(receiver.seen(), taken.collect::<Vec<_>>());
-    let refused = [3, 13, 33, 43].map(|number| (number, "400".to_owned()));
-    let refused = refused
+    let expected = [3, 13, 33, 43].map(|number| (number, "400".to_owned()));
+    let expected = expected
         .into_iter()
         .chain((20..30).map(|number| (number, "413".to_owned())));
-    let expected: BTreeMap<_, _> = refused.map(|letter| (letter, 1)).collect();
+    let expected: BTreeMap<_, _> = expected.map(|letter| (letter, 1)).collect();
     assert_eq!(rig.letters("picky"), expected);
     assert_eq!(rig.metric("gatelog_output_rejected_total", "picky"), 14);
     assert_eq!(rig.metric("gatelog_output_delivered_total", "picky"), 36);
     assert_eq!(rig.health("picky"), None);
+}
+
+/// Of several batches that are under way at a time only what was not taken comes again.
+#[test]
+fn of_several_batches_at_a_time_only_those_come_again_that_were_not_taken() {
+    let mut rig = Rig::new(Config::default());
+    let receiver = Receiver::new("wide", |numbers, delivery| match delivery {
+        1 => {
+            assert_eq!(numbers, (0..30).collect::<Vec<_>>());
+            let mut answer = Undelivered::refused([3, 25], "400");
+            answer.later = (10..20).collect();
+            answer.reason = "503".to_owned();
+            Does::Says(answer)
+        }
+        2 => {
+            assert_eq!(numbers, (10..20).collect::<Vec<_>>());
+            let mut answer = Undelivered::refused([9], "400");
+            answer.later = vec![0, 4];
+            Does::Says(answer)
+        }
+        3 => {
+            assert_eq!(numbers, [10, 14]);
+            Does::Takes
+        }
+        _ => {
+            assert_eq!(numbers, (30..40).collect::<Vec<_>>());
+            Does::Takes
+        }
+    });
+    assert!(rig.append(0..40));
+    let wide = Settings {
+        concurrency: 3,
+        ..settings()
+    };
+    rig.start(vec![(Arc::clone(&receiver), wide)]);
+    rig.wait_for_end("wide");
+    let mut seen = receiver.seen();
+    seen.sort_unstable();
+    let taken: Vec<_> = (0..40)
+        .filter(|number| ![3, 19, 25].contains(number))
+        .collect();
+    assert_eq!(seen, taken);
+    assert_eq!(receiver.deliveries(), 4);
+    let letters = [3, 19, 25].map(|number| ((number, "400".to_owned()), 1));
+    assert_eq!(rig.letters("wide"), letters.into_iter().collect());
+    assert_eq!(rig.metric("gatelog_output_delivered_total", "wide"), 37);
+    assert_eq!(rig.metric("gatelog_output_rejected_total", "wide"), 3);
+    assert_eq!(rig.health("wide"), None);
 }
 
 #[test]
@@ -414,11 +461,7 @@ fn a_batch_is_tried_for_as_long_as_it_may_be_and_the_pause_is_the_receivers() {
     let mut rig = Rig::new(Config::default());
     let receiver = Receiver::new("limited", |numbers, delivery| {
         match (numbers[0], delivery) {
-            (0, 1) => Does::Says(Undelivered::Later {
-                delivered: 0,
-                after: Some(Duration::from_millis(600)),
-                reason: "429".to_owned(),
-            }),
+            (0, 1) => Does::TakesOnly(0, Some(Duration::from_millis(600))),
             (10, _) => later(0),
             _ => Does::Takes,
         }
@@ -450,11 +493,7 @@ fn a_batch_is_tried_for_as_long_as_it_may_be_and_the_pause_is_the_receivers() {
 fn a_receiver_that_takes_a_part_gets_the_pause_that_it_asks_for() {
     let mut rig = Rig::new(Config::default());
     let receiver = Receiver::new("partly", |_, delivery| match delivery {
-        1 => Does::Says(Undelivered::Later {
-            delivered: 4,
-            after: Some(Duration::from_millis(600)),
-            reason: "429".to_owned(),
-        }),
+        1 => Does::TakesOnly(4, Some(Duration::from_millis(600))),
         _ => Does::Takes,
     });
     assert!(rig.append(0..10));

@@ -181,16 +181,15 @@ impl Output for Remembers {
 
     fn deliver<'a>(
         &'a self,
-        records: &'a [AccessRecord<'a>],
+        records: &'a [&'a AccessRecord<'a>],
     ) -> BoxFuture<'a, Result<(), Undelivered>> {
         Box::pin(async move {
             let mut seen = self.0.lock().unwrap();
-            for record in records {
+            for (place, record) in records.iter().enumerate() {
                 record_json::write(record, &mut seen);
                 seen.push('\n');
                 if record.response_code == Some(666) {
-                    let reason = "400".to_owned();
-                    return Err(Undelivered::Refused { reason });
+                    return Err(Undelivered::refused([place], "400"));
                 }
             }
             Ok(())

@@ -1,4 +1,4 @@
-//! All plugins of a configuration, wherever they stand, each with its scope.
+//! All plugins of a set of Kong's entities, wherever they stand, each with its scope.
 //!
 //! **Rules.** A plugin within an entity is for that entity and names no other; one at the top level
 //! names what it is for, or is for everything. What it names need not be among the entities of the
@@ -8,8 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::entity::{Entity, Is};
-use super::{Plugin, Reference};
-use crate::config::Config;
+use super::{Kong, Plugin, Reference};
 use crate::forwarder::reader_name;
 use crate::output::scope::Scope;
 
@@ -39,17 +38,17 @@ pub struct ItemError {
 /// # Errors
 /// [`ItemError`]: two plugins that cannot be told from each other, an entity that is there twice, or
 /// a plugin that names what it must not. The operator mends it.
-pub fn instances(config: &Config) -> Result<Vec<Instance<'_>>, ItemError> {
+pub fn instances(kong: &Kong) -> Result<Vec<Instance<'_>>, ItemError> {
     let mut found = Found {
-        config,
+        kong,
         instances: Vec::new(),
         instance_names: BTreeSet::new(),
     };
-    unique(&config.services)?;
-    unique(&config.consumers)?;
-    let routes = config.services.iter().flat_map(|service| &service.routes);
-    unique(config.routes.iter().chain(routes))?;
-    for (at, service) in config.services.iter().enumerate() {
+    unique(&kong.services)?;
+    unique(&kong.consumers)?;
+    let routes = kong.services.iter().flat_map(|service| &service.routes);
+    unique(kong.routes.iter().chain(routes))?;
+    for (at, service) in kong.services.iter().enumerate() {
         let item = item("services", at, service.names().next());
         found.within(&item, SERVICE, service)?;
         for (at, route) in service.routes.iter().enumerate() {
@@ -60,14 +59,14 @@ pub fn instances(config: &Config) -> Result<Vec<Instance<'_>>, ItemError> {
             found.within(&item, ROUTE, route)?;
         }
     }
-    for (at, route) in config.routes.iter().enumerate() {
+    for (at, route) in kong.routes.iter().enumerate() {
         found.within(&item("routes", at, route.names().next()), ROUTE, route)?;
     }
-    for (at, consumer) in config.consumers.iter().enumerate() {
+    for (at, consumer) in kong.consumers.iter().enumerate() {
         let item = item("consumers", at, consumer.names().next());
         found.within(&item, CONSUMER, consumer)?;
     }
-    for (at, plugin) in config.plugins.iter().enumerate() {
+    for (at, plugin) in kong.plugins.iter().enumerate() {
         let names = [SERVICE, ROUTE, CONSUMER].map(|kind| {
             let reference = plugin.references().get(kind).copied().flatten()?;
             Some(found.names_of(kind, reference))
@@ -91,7 +90,7 @@ const CONSUMER: usize = 2;
 const KINDS: [&str; 3] = ["service", "route", "consumer"];
 
 struct Found<'c> {
-    config: &'c Config,
+    kong: &'c Kong,
     instances: Vec<Instance<'c>>,
     instance_names: BTreeSet<&'c str>,
 }
@@ -133,22 +132,16 @@ impl<'c> Found<'c> {
     /// All names of what a plugin names.
     fn names_of(&self, kind: usize, reference: &Reference) -> Vec<String> {
         let text = reference.text();
-        let config = self.config;
-        let nested = || config.services.iter().flat_map(|service| &service.routes);
+        let kong = self.kong;
+        let nested = || kong.services.iter().flat_map(|service| &service.routes);
         let found = match kind {
-            SERVICE => config
-                .services
-                .iter()
-                .find_map(|entity| named(entity, text)),
-            ROUTE => config
+            SERVICE => kong.services.iter().find_map(|entity| named(entity, text)),
+            ROUTE => kong
                 .routes
                 .iter()
                 .chain(nested())
                 .find_map(|entity| named(entity, text)),
-            _ => config
-                .consumers
-                .iter()
-                .find_map(|entity| named(entity, text)),
+            _ => kong.consumers.iter().find_map(|entity| named(entity, text)),
         };
         found.unwrap_or_else(|| vec![text.to_owned()])
     }

@@ -5,7 +5,8 @@ use crate::config::{Config, check, overlay, parse};
 fn outputs(yaml: &str) -> Result<Vec<String>, String> {
     let config = parse(yaml)?;
     check(&config).map_err(|error| error.to_string())?;
-    let instances = instances(&config).map_err(|error| error.to_string())?;
+    let kong = config.kong();
+    let instances = instances(&kong).map_err(|error| error.to_string())?;
     Ok(instances
         .into_iter()
         .map(|instance| instance.output)
@@ -241,7 +242,8 @@ services: [{name: billing, id: "17", routes: [{name: pay, id: r-1}]}]
 plugins: [{name: file-log, service: "17", route: r-1, config: {path: /x}}]
 "#;
     let config = parse(yaml).unwrap();
-    let instances = instances(&config).unwrap();
+    let kong = config.kong();
+    let instances = instances(&kong).unwrap();
     let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
     let scope =
         crate::output::scope::Scope::new(own(&["billing", "17"]), own(&["pay", "r-1"]), Vec::new());

@@ -85,12 +85,19 @@ async fn a_pipe_that_nobody_reads_holds_up_nobody_else() {
     };
     let stuck = output(&mut files, &pipe);
     let records = [AccessRecord::default()];
-    let gave_up = tokio::time::timeout(Duration::from_millis(50), stuck.deliver(&records)).await;
+    let gave_up = tokio::time::timeout(
+        Duration::from_millis(50),
+        stuck.deliver(&records.each_ref()),
+    )
+    .await;
     assert!(gave_up.is_err());
     let path = dir.path().join("file");
     // Two outputs with one path.
     for _ in 0..2 {
-        output(&mut files, &path).deliver(&records).await.unwrap();
+        output(&mut files, &path)
+            .deliver(&records.each_ref())
+            .await
+            .unwrap();
     }
     assert_eq!(read(&path).lines().count(), 2);
     // Somebody reads it at last: nothing is mixed up.
@@ -101,7 +108,7 @@ async fn a_pipe_that_nobody_reads_holds_up_nobody_else() {
             lines.next().unwrap().unwrap(),
         ]
     });
-    stuck.deliver(&records).await.unwrap();
+    stuck.deliver(&records.each_ref()).await.unwrap();
     let [first, second] = reader.join().unwrap();
     assert_eq!(first, second);
 }

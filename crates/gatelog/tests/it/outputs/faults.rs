@@ -102,7 +102,7 @@ fn wait_for_lag(rig: &Rig, output: &str, at_most_bytes: u64) {
 fn what_is_done_of_a_frame_does_not_come_again() {
     let mut rig = Rig::new(Config::default());
     let receiver = Receiver::new("crashed", |numbers, _| match numbers[0] {
-        0 | 2 => some_refused(&[0]),
+        0 | 2 => refused([0], "400"),
         1 => Does::Takes,
         _ => Does::Hangs,
     });

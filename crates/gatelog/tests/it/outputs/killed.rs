@@ -45,7 +45,7 @@ fn writing_down(dir: &Path) -> Arc<Receiver> {
         if refused.is_empty() {
             Does::Takes
         } else {
-            some_refused(&refused)
+            super::refused(refused, "400")
         }
     })
 }

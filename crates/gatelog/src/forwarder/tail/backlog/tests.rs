@@ -28,7 +28,10 @@ impl Output for Silent {
         true
     }
 
-    fn deliver<'a>(&'a self, _: &'a [AccessRecord<'a>]) -> BoxFuture<'a, Result<(), Undelivered>> {
+    fn deliver<'a>(
+        &'a self,
+        _: &'a [&'a AccessRecord<'a>],
+    ) -> BoxFuture<'a, Result<(), Undelivered>> {
         Box::pin(std::future::pending())
     }
 }

@@ -258,6 +258,14 @@ fields! {
     73 McpMethod mcp_method: Text;
     /// How the MCP call ended: `ok`, `tool_error`, or `error CODE` with JSON-RPC's code.
     74 McpStatus mcp_status: Text;
+    /// The gateway's id of the service, where it has one besides the name (Kong's `service.id`).
+    75 ServiceId service_id: Text;
+    /// The gateway's id of the route (Kong's `route.id`).
+    76 RouteId route_id: Text;
+    /// The gateway's id of the consumer (Kong's `consumer.id`).
+    77 ConsumerId consumer_id: Text;
+    /// The consumer's id in the operator's own system (Kong's `consumer.custom_id`).
+    78 ConsumerCustomId consumer_custom_id: Text;
 }
 
 impl<'a> AccessRecord<'a> {

@@ -51,7 +51,8 @@ fn texts(rules: &Rules, record: &mut AccessRecord<'_>) -> bool {
         api model consumer route service mcp_server mcp_tool query tls_version tls_cipher client_ip
         connection_termination_details access_log_type requested_model ai_session_id ai_chat_id
         ai_response_type ai_cache_status ai_token_ratelimit_status ai_safecheck_status
-        ai_safecheck_risk_label mcp_session_id mcp_method mcp_status);
+        ai_safecheck_risk_label mcp_session_id mcp_method mcp_status service_id route_id consumer_id
+        consumer_custom_id);
     any
 }
 

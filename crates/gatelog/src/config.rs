@@ -114,6 +114,8 @@ pub struct Config {
     )]
     #[schemars(with = "Vec<serde_json::Value>")]
     pub plugins: Vec<Plugin>,
+    /// What holds for all outputs.
+    pub outputs: Outputs,
     /// Older forms of answers, for readers that depend on them.
     pub compat: Compat,
     /// The log of gatelog itself.
@@ -154,6 +156,7 @@ impl Default for Config {
             routes: Vec::new(),
             consumers: Vec::new(),
             plugins: Vec::new(),
+            outputs: Outputs::default(),
             compat: Compat::default(),
             log: Log::default(),
         }
@@ -336,6 +339,16 @@ impl Default for DeadLetter {
             max_bytes: ByteSize::gib(1),
         }
     }
+}
+
+/// What holds for all outputs.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Outputs {
+    /// Outputs send to public addresses only: not to the own machine (loopback), nor to its
+    /// neighbours (link-local, private networks), whatever a name leads to. Default false.
+    #[serde(deserialize_with = "switch::deserialize")]
+    pub deny_private: bool,
 }
 
 /// Older forms of answers.

@@ -8,12 +8,14 @@
 //! **Failure.** [`Undelivered`] tells what may be tried again from what never will be taken: by
 //! that, not by time alone, it is decided what waits and what is put aside.
 
+pub mod address;
 mod cluster;
 pub mod configured;
 pub mod file_log;
 pub mod kong_json;
 pub mod line;
 pub mod scope;
+pub mod tls;
 
 use std::time::Duration;
 

@@ -32,6 +32,7 @@ use crate::dead_letter::DeadLetters;
 use crate::forwarder::{OutputState, Outputs};
 use crate::health::Health;
 use crate::intake::{Intake, hash_key};
+use crate::output::address::Reach;
 use crate::output::configured::{OutputsError, configured};
 use crate::output::{self, Output};
 use crate::pipeline::Pipeline;
@@ -233,7 +234,8 @@ pub struct Running {
 /// # Errors
 /// [`StartError`]: only configuration, the local disk and the address can prevent it.
 pub async fn start(config: &Config) -> Result<Running, StartError> {
-    start_with_outputs(config, configured(&config.kong())?).await
+    let reach = Reach::new(config.outputs.deny_private);
+    start_with_outputs(config, configured(&config.kong(), reach)?).await
 }
 
 /// As [`start`], and sends records on to these outputs alone.

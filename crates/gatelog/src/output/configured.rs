@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use gatelog_format::FormatError;
 
+use super::address::Reach;
 use super::file_log::{FileLog, Files};
 use super::kong_json::CustomFieldError;
 use super::line::Line;
@@ -36,11 +37,11 @@ pub enum OutputsError {
 /// An output, and how it is treated.
 pub type Configured = (Arc<dyn Output>, Settings);
 
-/// Makes the outputs that the plugins name, and tells the log what [`warnings`] says of them.
+/// Makes the outputs that the plugins name, which connect to what `reach` allows, and tells the log what [`warnings`] says of them.
 ///
 /// # Errors
 /// [`OutputsError`].
-pub fn configured(kong: &Kong) -> Result<Vec<Configured>, OutputsError> {
+pub fn configured(kong: &Kong, _reach: Reach) -> Result<Vec<Configured>, OutputsError> {
     for warning in warnings(kong)? {
         tracing::warn!(warning, "output");
     }

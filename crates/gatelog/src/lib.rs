@@ -25,6 +25,7 @@ pub mod retention;
 // Records to others.
 pub mod forwarder;
 pub mod output;
+pub mod plugins;
 
 // How those who read the journal are, how far, what they lose, and when they try again.
 pub mod backoff;

@@ -20,7 +20,8 @@ mod scan;
 mod unescape;
 mod write;
 
-pub use read::{read, read_next};
+pub use crate::json_value::nesting;
+pub use read::{Next, look, read, read_next};
 pub use unescape::unescaped;
 pub use write::{write, write_headers, write_text, write_value};
 

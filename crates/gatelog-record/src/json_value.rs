@@ -82,28 +82,34 @@ impl<'a> Raw<'a> {
     /// How deep arrays and objects are nested in the value, counted as far as one more than
     /// [`MAX_NESTING`].
     pub(crate) fn depth(self) -> usize {
-        let (Raw::Object(text) | Raw::Array(text)) = self else {
-            return 0;
-        };
-        let (mut depth, mut deepest, mut in_string, mut escaped) = (0usize, 0, false, false);
-        for byte in text.bytes() {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' if in_string => escaped = true,
-                b'"' => in_string = !in_string,
-                b'{' | b'[' if !in_string => {
-                    depth += 1;
-                    deepest = deepest.max(depth);
-                    if deepest > MAX_NESTING {
-                        break;
-                    }
-                }
-                b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
-                _ => {}
-            }
+        match self {
+            Raw::Object(text) | Raw::Array(text) => nesting(text),
+            _ => 0,
         }
-        deepest
     }
+}
+
+/// How deep arrays and objects are nested in the text of a JSON value, counted as far as one more than
+/// [`MAX_NESTING`].
+pub fn nesting(text: &str) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0usize, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+                if deepest > MAX_NESTING {
+                    break;
+                }
+            }
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 /// An integer written with a fraction or an exponent, such as `12.0` or `1e3`.

@@ -266,6 +266,9 @@ fields! {
     77 ConsumerId consumer_id: Text;
     /// The consumer's id in the operator's own system (Kong's `consumer.custom_id`).
     78 ConsumerCustomId consumer_custom_id: Text;
+    /// What Kong logged of the request and no other field holds: Kong's object without the rest of
+    /// its members.
+    79 Kong kong: Json;
 }
 
 impl<'a> AccessRecord<'a> {

@@ -42,6 +42,13 @@ pub(crate) fn redact_json(text: &str, rules: &Rules) -> Option<String> {
     url::redact(text, rules, Form::Prose).or(found)
 }
 
+/// As [`redact_json`], also by the names of headers and parameters, wherever they are keys.
+pub(crate) fn redact_members(text: &str, rules: &Rules) -> Option<String> {
+    let found = json::redact_named(text, rules);
+    let text = found.as_deref().unwrap_or(text);
+    url::redact(text, rules, Form::Prose).or(found)
+}
+
 fn by_paths(body: &str, rules: &Rules) -> Option<String> {
     if rules.paths.is_empty() {
         return None;

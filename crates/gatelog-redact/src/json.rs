@@ -43,6 +43,19 @@ pub(crate) fn redact_part(text: &str, rules: &Rules) -> Option<String> {
     anywhere(text, rules, matches!(stop, Err(Stop::Broken)))
 }
 
+/// As [`redact`], and the value of each key that is the name of a header or a parameter of ours. Of a
+/// text that is no whole document nothing is left.
+pub(crate) fn redact_named(text: &str, rules: &Rules) -> Option<String> {
+    let mut walk = Walk::of(text, rules);
+    walk.named = true;
+    let stop = walk.documents();
+    if matches!(stop, Err(Stop::End)) && walk.levels.is_empty() {
+        walk.edits.finish()
+    } else {
+        Some("{}".to_owned())
+    }
+}
+
 fn anywhere(text: &str, rules: &Rules, broken: bool) -> Option<String> {
     if rules.nameless {
         return Some(MASK.to_owned());
@@ -83,6 +96,8 @@ struct Walk<'t, 'r> {
     levels: Vec<Level>,
     /// The last keys of the paths count wherever they stand.
     anywhere: bool,
+    /// So do the names of headers and parameters.
+    named: bool,
     /// Where a secret ends cannot be told.
     broken: bool,
 }
@@ -97,6 +112,7 @@ impl<'t, 'r> Walk<'t, 'r> {
             places: Vec::new(),
             levels: Vec::new(),
             anywhere: false,
+            named: false,
             broken: false,
         }
     }
@@ -166,7 +182,11 @@ impl<'t, 'r> Walk<'t, 'r> {
         let paths = &self.rules.paths;
         let above = self.places.len().saturating_sub(paths.len());
         let mut is_secret = match down {
-            Down::Key(key) => self.anywhere && self.rules.is_leaf(key.as_bytes()),
+            Down::Key(key) => {
+                let key = key.as_bytes();
+                (self.anywhere && self.rules.is_leaf(key))
+                    || (self.named && self.rules.is_name(key))
+            }
             Down::Index(_) => false,
         };
         for (nth, path) in paths.iter().enumerate() {

@@ -2,6 +2,8 @@
 //!
 //! **Shape.** Each field by what it holds. Headers by their names, and the URLs in the others' values.
 //! Bodies and `ai_log` by the paths and for URLs; the columns that are copied from `ai_log` with it.
+//! What a gateway logged besides (`kong`) so, too, and by all names: what a credential or an operator's
+//! own field is there, only its key tells.
 //! Any other text for URLs: most come from the client, and whoever writes one with a secret in it has
 //! not asked which column it belongs to.
 
@@ -20,6 +22,7 @@ pub(crate) fn apply(rules: &Rules, record: &mut AccessRecord<'_>) -> bool {
         any |= replace(slot, |text| body::redact(text, rules));
     }
     any |= replace(&mut record.ai_log, |text| body::redact_json(text, rules));
+    any |= replace(&mut record.kong, |text| body::redact_members(text, rules));
     any |= replace(&mut record.tries, |text| {
         url::redact(text, rules, Form::Prose)
     });

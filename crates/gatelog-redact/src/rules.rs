@@ -119,6 +119,11 @@ impl Rules {
         is_among(&self.query, name, json)
     }
 
+    /// Whether it is the name of a header or of a query parameter.
+    pub(crate) fn is_name(&self, name: &[u8]) -> bool {
+        is_among(&self.headers, name, false) || is_among(&self.query, name, false)
+    }
+
     /// Whether it is the name of a header, in a text.
     pub(crate) fn is_header_in_text(&self, name: &[u8]) -> bool {
         is_among(&self.headers, name, true)

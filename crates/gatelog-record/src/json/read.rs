@@ -29,6 +29,37 @@ pub fn read(text: &str) -> Result<(AccessRecord<'_>, Flaws), DecodeError> {
     }
 }
 
+/// What stands at the start of a text.
+#[derive(Debug)]
+pub struct Next<'a> {
+    /// The record and what was odd about it, or why it is none.
+    pub item: Result<(AccessRecord<'a>, Flaws), DecodeError>,
+    /// As of [`read_next`].
+    pub end: usize,
+    /// Whether a key that no record has holds an object: so are objects of another shape known.
+    pub nested: bool,
+}
+
+/// As [`read_next`], also for callers who know objects of another shape.
+pub fn look(text: &str) -> Next<'_> {
+    let (item, end) = match read_plain(text) {
+        Some((item, end)) => (Ok(item), end),
+        None => read_any(text),
+    };
+    match item {
+        Ok(item) => Next {
+            nested: item.nested,
+            item: item.finish(),
+            end,
+        },
+        Err(error) => Next {
+            item: Err(error),
+            end,
+            nested: false,
+        },
+    }
+}
+
 /// Reads the JSON value at the start of `text` (after white space), and says where it ends.
 ///
 /// The end is that of the value even where its content is refused, so that the neighbours can be
@@ -38,10 +69,8 @@ pub fn read(text: &str) -> Result<(AccessRecord<'_>, Flaws), DecodeError> {
 /// # Errors
 /// [`DecodeError`] says which; the sender mends the item.
 pub fn read_next(text: &str) -> (Result<(AccessRecord<'_>, Flaws), DecodeError>, usize) {
-    if let Some((item, end)) = read_plain(text) {
-        return (item.finish(), end);
-    }
-    read_any(text)
+    let next = look(text);
+    (next.item, next.end)
 }
 
 /// As [`read_next`], for objects that a [`Scan`] can read; `None` for any other text.
@@ -54,6 +83,8 @@ fn read_plain(text: &str) -> Option<(Item<'_>, usize)> {
             Step::Member(name, value) => {
                 if let Some((known, key)) = key::find(name) {
                     item.take_checked(known, key, value);
+                } else if let Raw::Object(_) = value {
+                    item.nested = true;
                 }
             }
             Step::End(end) => return Some((item, end)),
@@ -64,10 +95,10 @@ fn read_plain(text: &str) -> Option<(Item<'_>, usize)> {
 }
 
 /// As [`read_next`], for any text.
-fn read_any(text: &str) -> (Result<(AccessRecord<'_>, Flaws), DecodeError>, usize) {
+fn read_any(text: &str) -> (Result<Item<'_>, DecodeError>, usize) {
     let mut items = serde_json::Deserializer::from_str(text).into_iter::<Item<'_>>();
     match items.next() {
-        Some(Ok(item)) => (item.finish(), items.byte_offset()),
+        Some(Ok(item)) => (Ok(item), items.byte_offset()),
         Some(Err(error)) => {
             let seen = place_of(&error, text);
             (Err(DecodeError::Syntax(error.to_string())), seen)
@@ -95,6 +126,8 @@ struct Item<'a> {
     record: AccessRecord<'a>,
     flaws: Flaws,
     known_keys: bool,
+    /// See [`Next::nested`].
+    nested: bool,
     /// The first thing that makes the item no record.
     problem: Option<DecodeError>,
     /// What stood in other gateways' keys: used where the field's own key has no value. Few objects
@@ -250,7 +283,8 @@ impl<'de> Visitor<'de> for ItemVisitor {
         let mut item = Item::default();
         while let Some(name) = map.next_key::<KeyText<'de>>()? {
             let Some((known, key)) = key::find(&name.0) else {
-                map.next_value::<IgnoredAny>()?;
+                let value = map.next_value::<&'de RawValue>()?;
+                item.nested |= matches!(Raw::new(value), Raw::Object(_));
                 continue;
             };
             let value = map.next_value::<&'de RawValue>()?;
@@ -326,6 +360,9 @@ mod tests {
             return false;
         };
         let (expected, expected_end) = read_any(text);
+        let nested = expected.as_ref().is_ok_and(|expected| expected.nested);
+        assert_eq!(item.nested, nested, "{text}");
+        let expected = expected.and_then(Item::finish);
         assert_eq!((item.finish(), end), (expected, expected_end), "{text}");
         true
     }
@@ -338,6 +375,23 @@ mod tests {
         let (record, _) = json::read(line).unwrap();
         assert_eq!(record.response_code, Some(500));
         assert!(compare(line));
+    }
+
+    #[test]
+    fn an_object_in_a_key_that_no_record_has_is_told() {
+        for (text, nested) in [
+            (r#"{"method":"A","request":{}}"#, true),
+            (r#"{"request":{"a":[1]},"m\u0065thod":"A"}"#, true),
+            (
+                r#"{"request":[{}],"ai_log":{},"req_headers":{"a":"b"}}"#,
+                false,
+            ),
+            (r#"{"response_code":"x","request":{"a":"\n"}}"#, true),
+            (r#"{"request":{},"#, false),
+        ] {
+            assert_eq!(look(text).nested, nested, "{text}");
+            compare(text);
+        }
     }
 
     #[test]

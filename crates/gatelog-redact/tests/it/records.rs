@@ -111,3 +111,28 @@ fn no_text_is_left_out() {
         assert!(text.contains("?token=***&a=b"), "{text}");
     }
 }
+
+/// What a gateway logs besides has credentials under their names, at any depth.
+#[test]
+fn names_count_as_keys_in_what_kong_logged() {
+    let item = concat!(
+        r#"{"kong":{"authenticated_entity":{"id":"1","key":"S","consumer_id":"2"},"#,
+        r#""request":{"url":"http://bob:S@a:80"},"upstream_uri":"/b?a=1&token=S","#,
+        r#""own":[{"set-cookie":["S"]},{"X-Api-Key":{"a":"S"},"prompt_tokens":3}]}}"#
+    );
+    for how in ["mask", "drop"] {
+        let rules = rules(serde_json::json!({"how": how, "body": ["$..consumer_id"]}));
+        let text = redacted(&rules, item);
+        assert!(!text.contains('S'), "{text}");
+        assert!(!text.contains("\"2\""), "{text}");
+        for kept in ["\"id\":\"1\"", "\"prompt_tokens\":3", "/b?a=1", "@a:80"] {
+            assert!(
+                text.contains(kept) || (how == "drop" && kept == "@a:80"),
+                "{text}"
+            );
+        }
+    }
+    let clean = r#"{"kong":{"workspace":"w","route":{"id":"r"}}}"#;
+    let (mut record, _) = json::read(clean).unwrap();
+    assert!(!Rules::default().apply(&mut record));
+}

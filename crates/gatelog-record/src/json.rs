@@ -20,7 +20,7 @@ mod scan;
 mod unescape;
 mod write;
 
-pub use crate::json_value::nesting;
+pub use crate::json_value::{integer_of, nesting, string_of, text_of};
 pub use read::{Next, look, read, read_next};
 pub use unescape::unescaped;
 pub use write::{write, write_headers, write_text, write_value};

@@ -22,7 +22,11 @@ pub(crate) enum Raw<'a> {
 
 impl<'a> Raw<'a> {
     pub(crate) fn new(raw: &'a RawValue) -> Self {
-        let text = raw.get();
+        Self::of(raw.get())
+    }
+
+    /// The value with this text, which is whole and has no white space around it.
+    fn of(text: &'a str) -> Self {
         match text.as_bytes().first() {
             Some(b'"') => Raw::String(
                 text.strip_prefix('"')
@@ -87,6 +91,31 @@ impl<'a> Raw<'a> {
             _ => 0,
         }
     }
+}
+
+/// What a string, a number, `true` or `false` is as the text of a field; `None` for anything else, and
+/// for the gateways' words for nothing. `json` is the text of one value.
+pub fn text_of(json: &str) -> Option<Cow<'_, str>> {
+    match Raw::of(json) {
+        Raw::Object(_) | Raw::Array(_) => None,
+        value => value.text(),
+    }
+}
+
+/// What a string says, whatever it is; `None` for any other value. Half a surrogate pair is U+FFFD.
+pub fn string_of(json: &str) -> Option<Cow<'_, str>> {
+    match Raw::of(json) {
+        Raw::String(escaped) => Some(unescape(escaped)),
+        _ => None,
+    }
+}
+
+/// A value as the integer of a field, which may stand in a string; `None` for nothing.
+///
+/// # Errors
+/// What was found that is no integer of 64 bits, shortened.
+pub fn integer_of(json: &str) -> Result<Option<i64>, String> {
+    Raw::of(json).integer()
 }
 
 /// How deep arrays and objects are nested in the text of a JSON value, counted as far as one more than

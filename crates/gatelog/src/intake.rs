@@ -36,13 +36,13 @@ use std::ops::Range;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use gatelog_journal::{Appended, Journal};
-use gatelog_record::{AccessRecord, DecodeError, Flaws, RecordIds, Timestamp, json};
+use gatelog_record::{AccessRecord, DecodeError, Flaws, RecordIds, Timestamp};
 use gatelog_redact::Rules;
 
 use self::frames::Frames;
 pub use self::lines::LineItem;
 use self::rejected::Rejected;
-use crate::decode::{Items, MAX_ITEM_BYTES, Text};
+use crate::decode::{Items, MAX_ITEM_BYTES, Text, read_next};
 use crate::selection::outlay::Outlay;
 use crate::selection::{Choice, Dropped, Reason, Selection};
 use crate::senders::{self, Moment, Senders, Sent, Taken};
@@ -106,6 +106,8 @@ pub struct Outcome {
     /// Items refused: their place in the body, counted from 0, and why. Of very many, the later
     /// ones are told as runs of neighbours.
     pub rejected: Vec<(u64, String)>,
+    /// An item had the shape of Kong's, accepted or not.
+    pub of_kong: bool,
     /// The journal's answers, if there was something to append or something repeated is not
     /// durable yet.
     pub appended: Vec<Appended>,
@@ -244,6 +246,7 @@ impl Intake {
             dropped,
             outlay,
             rejected: rejected.into_entries(),
+            of_kong: items.met_kong(),
             appended: Vec::new(),
         })
     }
@@ -309,7 +312,7 @@ impl Intake {
         let mended = text.mend(part)?;
         let item = mended.trim_ascii_start();
         let item = item.strip_prefix(',').unwrap_or(item);
-        Ok(json::read_next(item).0.map(|(record, mut flaws)| {
+        Ok(read_next(item).0.map(|(record, mut flaws)| {
             flaws.insert(Flaws::UTF8);
             self.push(record, item.len(), flaws, now, frames)
         }))

@@ -12,6 +12,7 @@ pub mod config;
 // Bytes in, records out.
 pub mod decode;
 pub mod intake;
+mod kong;
 pub mod runtime_keys;
 pub mod selection;
 pub mod senders;

@@ -9,6 +9,12 @@
 //! (draft-ietf-httpapi-idempotency-key-header, §2.7); 503 with `Retry-After` what can be taken later:
 //! the journal is full or cannot be written, there is no room or memory, the process ends.
 //!
+//! **Kong** sends a batch again for as long as the answer is not 2xx, and nothing behind it: one bad item
+//! would hold up its log. So where all items were refused and one of them has the shape of
+//! [Kong's](crate::decode), or the User-Agent is that of Kong's plugins (of a body in which nothing can be
+//! read, the only sign), the answer is 200 with `rejected`. Other programs that send with
+//! lua-resty-http get the same.
+//!
 //! **Limits.** Bodies under way share the [`room`](super::room). [`LARGE_AT_ONCE`] of those that are
 //! large or compressed are decompressed and decoded at a time.
 
@@ -39,6 +45,9 @@ pub const LARGE_AT_ONCE: usize = 2;
 /// Memory that has to be there besides what a large body needs itself: for the records of others.
 const SPARE_BYTES: usize = 64 << 20;
 
+/// How the User-Agent of Kong's log plugins begins (lua-resty-http, `kong/plugins/http-log`).
+const USER_AGENT_OF_KONG: &str = "lua-resty-http/";
+
 /// Answers `POST /ingest`.
 pub async fn ingest<B>(service: &Arc<Service>, request: Request<B>) -> Response
 where
@@ -53,7 +62,10 @@ where
         }
     };
     let response = match answer {
-        Ok(outcome) => acknowledged(&outcome),
+        Ok(outcome) => {
+            let of_kong = outcome.of_kong || is_from_kong(&head.headers);
+            acknowledged(&outcome, of_kong)
+        }
         Err(refusal) => {
             if let Refusal::Journal(error) = &refusal {
                 service.refused.note(error);
@@ -63,6 +75,12 @@ where
     };
     service.count_request(response.status());
     response
+}
+
+/// Whether the client is what Kong's plugins send with.
+fn is_from_kong(headers: &HeaderMap) -> bool {
+    let agent = headers.get(header::USER_AGENT);
+    agent.is_some_and(|agent| agent.as_bytes().starts_with(USER_AGENT_OF_KONG.as_bytes()))
 }
 
 /// The answer to a request that cannot be finished as the process ends.
@@ -342,10 +360,10 @@ impl Refusal {
     }
 }
 
-fn acknowledged(outcome: &Outcome) -> Response {
+fn acknowledged(outcome: &Outcome, of_kong: bool) -> Response {
     let filtered = outcome.dropped.total();
     let taken = outcome.accepted + outcome.duplicates + filtered;
-    let status = if taken == 0 && !outcome.rejected.is_empty() {
+    let status = if taken == 0 && !outcome.rejected.is_empty() && !of_kong {
         StatusCode::BAD_REQUEST
     } else {
         StatusCode::OK

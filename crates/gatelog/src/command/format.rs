@@ -14,9 +14,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 use gatelog_format::Template;
-use gatelog_record::json;
 
 use super::{USAGE, print};
+use crate::decode;
 use crate::source::form::{shown, template};
 
 /// Arguments of `gatelog format`.
@@ -84,7 +84,7 @@ fn render(template: &Template, mut records: impl BufRead) -> io::Result<bool> {
         if text.is_empty() {
             continue;
         }
-        match json::read(&text) {
+        match decode::read(&text) {
             Ok((record, _)) => {
                 line.clear();
                 template.render(&record, &mut line);

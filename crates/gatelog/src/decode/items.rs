@@ -15,9 +15,10 @@
 mod broken;
 mod work;
 
-use gatelog_record::{AccessRecord, DecodeError, Flaws, json};
+use gatelog_record::DecodeError;
 
 use self::work::{REFUSED_ITEM, Work};
+use super::item::{self, Found, Item};
 
 /// The longest item that is read as a record. Envoy's largest head, 8 MiB with every limit raised, and
 /// two bodies captured beside it fit; more is no access record, and a few of them would fill the
@@ -32,6 +33,7 @@ pub struct Items<'a> {
     /// Where `rest` ends in the body.
     end: usize,
     work: Work,
+    met_kong: bool,
 }
 
 impl<'a> Items<'a> {
@@ -45,12 +47,18 @@ impl<'a> Items<'a> {
             in_array: array.is_some(),
             end,
             work: Work::for_body(body.len()),
+            met_kong: false,
         }
     }
 
     /// What is not yet read. Where an item stood is told by comparing this before and after it.
     pub fn rest(&self) -> &'a str {
         self.rest
+    }
+
+    /// Whether an item so far had the shape of Kong's log objects, read or refused.
+    pub fn met_kong(&self) -> bool {
+        self.met_kong
     }
 
     /// Goes on behind the next `bytes` bytes.
@@ -69,7 +77,7 @@ impl<'a> Items<'a> {
     }
 
     /// Reads the item at the beginning of the rest.
-    fn item(&mut self) -> Result<(AccessRecord<'a>, Flaws), DecodeError> {
+    fn item(&mut self) -> Item<'a> {
         if self.work.used_up() {
             let byte = self.end.saturating_sub(self.rest.len());
             self.skip(self.rest.len());
@@ -84,7 +92,8 @@ impl<'a> Items<'a> {
             None => self.rest,
         };
         let window = window(text, MAX_ITEM_BYTES);
-        let (item, end) = json::read_next(window);
+        let Found { item, end, of_kong } = item::find(window);
+        self.met_kong |= of_kong;
         self.work.add(end);
         let cut = window.len() < text.len() && end >= window.len();
         if cut
@@ -125,9 +134,9 @@ fn window(text: &str, bytes: usize) -> &str {
 }
 
 impl<'a> Iterator for Items<'a> {
-    type Item = Result<(AccessRecord<'a>, Flaws), DecodeError>;
+    type Item = Item<'a>;
 
-    fn next(&mut self) -> Option<Self::Item> {
+    fn next(&mut self) -> Option<Item<'a>> {
         let comma = |text: &'a str| text.strip_prefix(',').map(str::trim_ascii_start);
         self.rest = self.rest.trim_ascii_start();
         self.rest = comma(self.rest).unwrap_or(self.rest);

@@ -65,6 +65,7 @@ impl Intake {
                 dropped,
                 outlay,
                 rejected: Vec::new(),
+                of_kong: false,
                 appended: taken.appended,
             })
         })

@@ -21,19 +21,25 @@
 //! | `upstream_status`, `source` (`kong-3`) | `response_code`, `upstream` where the details are `via_upstream`; else `source` is `kong` |
 //! | `response.status`, `.headers` | `response_code`, the captured headers; lower case in `kong-3` |
 //! | `tries` | as Kong sent it, else one entry by `upstream_host` |
-//! | `route.name` | `route`, else `route_name` |
-//! | `service.name`, `.host`, `.port` | `service`, and what an `outbound\|PORT\|\|HOST` cluster says |
-//! | `consumer.username` | `consumer` |
+//! | `route.id`, `.name` | `route_id`; `route`, else `route_name` |
+//! | `service.id`, `.name`, `.host`, `.port` | `service_id`, `service`, and what an `outbound\|PORT\|\|HOST` cluster says |
+//! | `consumer.id`, `.username`, `.custom_id` | `consumer_id`, `consumer`, `consumer_custom_id` |
 //! | `latencies.request`, `.proxy` | `duration`; `upstream_service_time`, -1 without one |
 //! | `latencies.kong` | `gateway_latency`, else the rest |
 //! | `client_ip` | `client_ip`, else `downstream_remote_address` without its port, else the first of `x_forwarded_for` |
 //! | `started_at` | `start_time` in milliseconds |
 //!
-//! **Invariants.** Always one valid JSON object, whatever the record holds, with no line break in it.
-//! No member comes twice.
+//! **A record that came from Kong** has what no field holds in its field `kong`
+//! ([`decode`](crate::decode) says what): `authenticated_entity`, `workspaces`, the settings of route,
+//! service and consumer, and whatever else Kong or an operator logged. It is written where it stood, in
+//! place of what the record would give there. Fields that Kong did not log are not made up from others:
+//! headers are those that were logged, and `uri` is without the query if it came so.
 //!
-//! **Limits.** Nothing of a record fills `authenticated_entity`, `workspaces`, and the settings of
-//! routes, services and consumers. A weight of sampling has no place in Kong's object.
+//! **Invariants.** Always one valid JSON object, whatever the record holds, with no line break in it.
+//! No member comes twice. An object of Kong's comes out in its form as it went in, redacted.
+//!
+//! **Limits.** Of other gateways' records nothing fills `authenticated_entity`, `workspaces`, and the
+//! settings of routes, services and consumers. A weight of sampling has no place in Kong's object.
 //!
 //! **Source.** Kong's documentation of http-log and loggly for 1.x; `kong/pdk/log.lua` of Kong 3.10.
 
@@ -47,6 +53,7 @@ use gatelog_record::{AccessRecord, Timestamp};
 pub use self::custom::{CustomFieldError, CustomFields, MAX_CUSTOM_FIELDS};
 use self::object::Object;
 use super::cluster;
+use crate::kong::{self, Json, Members};
 
 /// Which of Kong's forms is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,24 +93,37 @@ impl KongJson {
 
     /// Appends the record's object, without a line break behind it.
     pub fn write(&self, record: &AccessRecord<'_>, out: &mut Vec<u8>) {
-        let mut object = Object::outermost(record, self.format, self.custom.branch(), out);
-        object.object("request", |request| request::write(record, request));
-        self.upstream(record, &mut object);
-        object.object("response", |response| {
-            response.number("status", record.response_code);
-            response.size("size", record.bytes_sent);
-            request::response_headers(record, response);
-        });
+        let kept = record.kong.as_deref().and_then(Members::of);
+        let kept = kept.unwrap_or_default();
+        let is_stream = kept.get("session").is_some_and(Json::is_object);
+        let custom = self.custom.branch();
+        let mut object = Object::outermost(record, self.format, custom, kept, out);
+        if !is_stream {
+            self.exchange(record, &mut object);
+        }
         tries(record, &mut object);
         object.unknown("authenticated_entity");
         route(record, &mut object);
         service(record, &mut object);
         object.unknown("workspaces");
         consumer(record, &mut object);
-        latencies(record, &mut object);
+        if !is_stream {
+            latencies(record, &mut object);
+        }
         object.text("client_ip", client_ip(record));
         object.number("started_at", record.start_time.map(Timestamp::millis));
         object.end();
+    }
+
+    /// What a request has and a stream has not.
+    fn exchange(&self, record: &AccessRecord<'_>, object: &mut Object<'_>) {
+        object.object("request", |request| request::write(record, request));
+        self.upstream(record, object);
+        object.object("response", |response| {
+            response.number("status", record.response_code);
+            response.size("size", record.bytes_sent);
+            request::response_headers(record, response);
+        });
     }
 
     fn upstream(&self, record: &AccessRecord<'_>, object: &mut Object<'_>) {
@@ -151,59 +171,68 @@ fn tries(record: &AccessRecord<'_>, object: &mut Object<'_>) {
 
 fn route(record: &AccessRecord<'_>, object: &mut Object<'_>) {
     let name = record.route.as_deref().or(record.route_name.as_deref());
-    if name.is_none() {
+    let id = record.route_id.as_deref();
+    if name.is_none() && id.is_none() && !object.keeps_object("route") {
         return object.unknown("route");
     }
     object.object("route", |route| {
-        for key in ["created_at", "hosts", "id", "methods"] {
-            route.unknown(key);
-        }
-        route.text("name", name);
-        for key in ["paths", "preserve_host", "protocols", "regex_priority"] {
-            route.unknown(key);
-        }
-        for key in ["service", "strip_path", "updated_at"] {
-            route.unknown(key);
+        for &key in kong::ROUTE {
+            // Kong's word for it since 1.0, which the seed's example is without.
+            if key == "paths" && name.is_some() {
+                route.text("name", name);
+            }
+            match key {
+                "id" => route.text(key, id),
+                _ => route.unknown(key),
+            }
         }
     });
 }
 
 fn service(record: &AccessRecord<'_>, object: &mut Object<'_>) {
     let name = record.service.as_deref();
+    let id = record.service_id.as_deref();
     let cluster = record.upstream_cluster.as_deref();
     let outbound = cluster.or(name).and_then(cluster::outbound);
-    if name.is_none() && outbound.is_none() {
+    let is_known = name.is_some() || id.is_some() || outbound.is_some();
+    if !is_known && !object.keeps_object("service") {
         return object.unknown("service");
     }
     object.object("service", |service| {
-        service.unknown("connect_timeout");
-        service.unknown("created_at");
-        service.text("host", outbound.map(|(host, _)| host));
-        service.unknown("id");
-        service.text("name", name);
-        service.unknown("path");
-        service.number("port", outbound.and_then(|(_, port)| port).map(i64::from));
-        for key in [
-            "protocol",
-            "read_timeout",
-            "retries",
-            "updated_at",
-            "write_timeout",
-        ] {
-            service.unknown(key);
+        for &key in kong::SERVICE {
+            match key {
+                "host" => service.text(key, outbound.map(|(host, _)| host)),
+                "id" => service.text(key, id),
+                "name" => service.text(key, name),
+                "port" => {
+                    let port = outbound.and_then(|(_, port)| port);
+                    service.number(key, port.map(i64::from));
+                }
+                _ => service.unknown(key),
+            }
         }
     });
 }
 
 fn consumer(record: &AccessRecord<'_>, object: &mut Object<'_>) {
     let name = record.consumer.as_deref();
-    if name.is_none() {
+    let id = record.consumer_id.as_deref();
+    let custom_id = record.consumer_custom_id.as_deref();
+    let is_known = name.is_some() || id.is_some() || custom_id.is_some();
+    if !is_known && !object.keeps_object("consumer") {
         return object.unknown("consumer");
     }
     object.object("consumer", |consumer| {
-        consumer.text("username", name);
-        consumer.unknown("created_at");
-        consumer.unknown("id");
+        for &key in kong::CONSUMER {
+            match key {
+                "username" => consumer.text(key, name),
+                "id" => consumer.text(key, id),
+                _ => consumer.unknown(key),
+            }
+        }
+        if custom_id.is_some() {
+            consumer.text("custom_id", custom_id);
+        }
     });
 }
 
@@ -234,5 +263,7 @@ fn address_alone(address: &str) -> &str {
     cluster::without_brackets(cluster::split_port(address).0)
 }
 
+#[cfg(test)]
+mod round_trip;
 #[cfg(test)]
 mod tests;

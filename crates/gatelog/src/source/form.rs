@@ -9,9 +9,9 @@
 use std::borrow::Cow;
 
 use gatelog_format::{FormatError, Known, Named, Reader, Template};
-use gatelog_record::{AccessRecord, DecodeError, Flaws, json};
+use gatelog_record::{AccessRecord, DecodeError, Flaws};
 
-use crate::intake;
+use crate::{decode, intake};
 
 /// Lines that are tried before a file is called unknown: the first one may be the rest of one.
 pub const TRIED_LINES: usize = 20;
@@ -160,9 +160,9 @@ fn read_json<'l>(
     repair: &[Reader],
 ) -> Result<(AccessRecord<'l>, Flaws), Unreadable> {
     let read = match String::from_utf8_lossy(line) {
-        Cow::Borrowed(text) => json::read(text.trim_start_matches('\u{feff}')),
+        Cow::Borrowed(text) => decode::read(text.trim_start_matches('\u{feff}')),
         Cow::Owned(text) => {
-            json::read(text.trim_start_matches('\u{feff}')).map(|(record, flaws)| {
+            decode::read(text.trim_start_matches('\u{feff}')).map(|(record, flaws)| {
                 let mut flaws = flaws;
                 flaws.insert(Flaws::UTF8);
                 (record.into_owned(), flaws)
@@ -213,6 +213,8 @@ fn reader(known: Known) -> Result<Reader, Unknown> {
 
 #[cfg(test)]
 mod tests {
+    use gatelog_record::json;
+
     use super::*;
 
     fn recognised(head: &str) -> Result<&'static str, Unknown> {

@@ -33,6 +33,8 @@ mod import;
 #[cfg(test)]
 mod ingest;
 #[cfg(test)]
+mod kong_in;
+#[cfg(test)]
 mod mysql_upgrade;
 #[cfg(test)]
 mod on_disk;

@@ -9,11 +9,11 @@
 use std::borrow::Cow;
 
 use gatelog_format::Reader;
-use gatelog_record::{DecodeError, json};
+use gatelog_record::DecodeError;
 
 use super::piece::{Content, Cut};
 use super::text_lines;
-use crate::decode::{Items, MAX_ITEM_BYTES, Text};
+use crate::decode::{self, Items, MAX_ITEM_BYTES, Text};
 
 /// Takes objects out of a file.
 pub(super) struct JsonItems<'f> {
@@ -161,7 +161,7 @@ impl<'f> JsonItems<'f> {
             let line = rest.get(..line_bytes).unwrap_or_default().trim_ascii_end();
             return Next::Item(line.len(), Content::Rejected(error.to_string()));
         }
-        let (item, seen) = json::read_next(rest);
+        let (item, seen) = decode::read_next(rest);
         let error = match item {
             Ok(_) => return Next::Item(seen, Content::AsItIs),
             Err(error @ DecodeError::Syntax(_)) => {

@@ -1,7 +1,9 @@
-//! Writing an object member by member, with the custom fields in their places.
+//! Writing an object member by member, with the custom fields and what was kept of Kong's own object in
+//! their places.
 //!
-//! **Invariants.** A member whose name a custom field has is not written: the custom field is, at the
-//! object's end. So no name comes twice, and the custom field wins.
+//! **Invariants.** A member that was kept is written in place of what the record would give, and at the
+//! object's end if the record gives nothing of its name. A member whose name a custom field has is not
+//! written: the custom field is, behind all others. So no name comes twice, and the custom field wins.
 
 use std::io::Write as _;
 
@@ -9,12 +11,15 @@ use gatelog_record::AccessRecord;
 
 use super::LogFormat;
 use super::custom::{Branch, Node};
+use crate::kong::{Json, Members};
 
 /// An object that is begun.
 pub(super) struct Object<'o> {
     record: &'o AccessRecord<'o>,
     format: LogFormat,
     custom: Option<&'o Branch>,
+    /// What was kept of Kong's and is not yet written.
+    kept: Members<'o>,
     /// The custom branches that have gone into a member of Kong's, by their places.
     entered: u64,
     first: bool,
@@ -27,6 +32,7 @@ impl<'o> Object<'o> {
         record: &'o AccessRecord<'_>,
         format: LogFormat,
         custom: Option<&'o Branch>,
+        kept: Members<'o>,
         out: &'o mut Vec<u8>,
     ) -> Self {
         out.push(b'{');
@@ -34,6 +40,7 @@ impl<'o> Object<'o> {
             record,
             format,
             custom,
+            kept,
             entered: 0,
             first: true,
             out,
@@ -44,9 +51,38 @@ impl<'o> Object<'o> {
         self.format
     }
 
+    /// What was kept of this name, to be written in another way.
+    pub(super) fn take_kept(&mut self, name: &str) -> Option<Json<'o>> {
+        self.kept.take(name)
+    }
+
+    /// Whether an object of this name was kept.
+    pub(super) fn keeps_object(&self, name: &str) -> bool {
+        self.kept.get(name).is_some_and(Json::is_object)
+    }
+
+    /// Writes a member that was kept.
+    pub(super) fn kept(&mut self, name: &str, value: Json<'o>) {
+        match self.custom.and_then(|custom| custom.find(name)) {
+            None => {
+                self.key(name);
+                push_json(value.raw(), self.out);
+            }
+            Some((place, Node::Branch(branch))) => {
+                if let Some(members) = value.members() {
+                    self.entered |= 1 << place;
+                    self.within(name, Some(branch), members, |_| {});
+                }
+            }
+            Some(_) => {}
+        }
+    }
+
     /// A member that nothing of a record fills, or that this one does not.
     pub(super) fn unknown(&mut self, name: &str) {
-        if self.format == LogFormat::Seed && self.begin(name) {
+        if let Some(value) = self.kept.take(name) {
+            self.kept(name, value);
+        } else if self.format == LogFormat::Seed && self.begin(name) {
             self.out.extend_from_slice(b"null");
         }
     }
@@ -85,6 +121,9 @@ impl<'o> Object<'o> {
         value: Option<T>,
         push: impl FnOnce(T, &mut Vec<u8>),
     ) {
+        if let Some(kept) = self.kept.take(name) {
+            return self.kept(name, kept);
+        }
         match value {
             None => self.unknown(name),
             Some(value) => {
@@ -97,6 +136,11 @@ impl<'o> Object<'o> {
 
     /// A member that is an object.
     pub(super) fn object(&mut self, name: &str, members: impl FnOnce(&mut Object<'_>)) {
+        let kept = match self.kept.take(name).map(|kept| (kept, kept.members())) {
+            None => Members::default(),
+            Some((_, Some(members))) => members,
+            Some((kept, None)) => return self.kept(name, kept),
+        };
         let custom = match self.custom.and_then(|custom| custom.find(name)) {
             None => None,
             Some((_, Node::Leaf(_) | Node::Removed)) => return,
@@ -105,14 +149,28 @@ impl<'o> Object<'o> {
                 Some(branch)
             }
         };
+        self.within(name, custom, kept, members);
+    }
+
+    fn within(
+        &mut self,
+        name: &str,
+        custom: Option<&'o Branch>,
+        kept: Members<'o>,
+        members: impl FnOnce(&mut Object<'_>),
+    ) {
         self.key(name);
-        let mut inner = Object::outermost(self.record, self.format, custom, self.out);
+        let mut inner = Object::outermost(self.record, self.format, custom, kept, self.out);
         members(&mut inner);
         inner.end();
     }
 
-    /// Ends it, behind the custom fields that are left.
+    /// Ends it, behind what was kept and the custom fields that are left.
     pub(super) fn end(mut self) {
+        let kept = std::mem::take(&mut self.kept);
+        for (name, value) in kept.iter() {
+            self.kept(name, value);
+        }
         let nodes = self.custom.into_iter().flat_map(Branch::nodes);
         for (place, (name, node)) in nodes.enumerate() {
             match node {
@@ -131,7 +189,8 @@ impl<'o> Object<'o> {
                 Node::Branch(_) if self.entered >> place & 1 == 1 => {}
                 Node::Branch(branch) => {
                     self.key(name);
-                    Object::outermost(self.record, self.format, Some(branch), self.out).end();
+                    let none = Members::default();
+                    Object::outermost(self.record, self.format, Some(branch), none, self.out).end();
                 }
             }
         }

@@ -6,6 +6,7 @@ use gatelog_record::{AccessRecord, Headers};
 
 use super::LogFormat;
 use super::object::{Object, push_text};
+use crate::kong;
 use crate::output::cluster;
 
 /// How many headers and query parameters are shown, as Kong has it.
@@ -14,30 +15,51 @@ const MOST: usize = 100;
 /// Headers by fields, where no header of the name was captured.
 type Known<'r> = [(&'static str, Option<&'r str>); 4];
 
+const NONE_KNOWN: Known<'static> = [("", None); 4];
+
+/// Whether Kong has logged the request.
+fn is_of_kong(record: &AccessRecord<'_>) -> bool {
+    let kong = record.kong.as_deref();
+    kong.is_some_and(|kong| kong.starts_with('{'))
+}
+
 /// Writes the members of `request`.
 pub(super) fn write(record: &AccessRecord<'_>, request: &mut Object<'_>) {
     let (path, query) = path_and_query(record);
+    let of_kong = is_of_kong(record);
+    // Kong logs the URI as it came: where it was without the query, it stays so.
+    let is_apart = of_kong
+        && record
+            .path
+            .as_deref()
+            .is_some_and(|path| !path.contains('?'));
+    let (mark, asked) = if is_apart { ("", "") } else { query };
+    let target = path.map(|path| [path, mark, asked]);
     if request.format() == LogFormat::Kong3 {
         request.text("id", record.request_id.as_deref());
     }
     request.text("method", record.method.as_deref());
-    request.texts("uri", path.map(|path| [path, query.0, query.1]));
-    url(record, request);
+    request.texts("uri", target);
+    url(record, target, request);
     request.size("size", record.bytes_received);
     if path.is_some() {
         request.object("querystring", |members| querystring(query.1, members));
     } else {
         request.unknown("querystring");
     }
-    let known = [
-        ("host", record.authority.as_deref()),
-        ("user-agent", record.user_agent.as_deref()),
-        ("x-forwarded-for", record.x_forwarded_for.as_deref()),
-        ("x-request-id", record.request_id.as_deref()),
-    ];
+    let known = if of_kong {
+        NONE_KNOWN
+    } else {
+        [
+            ("host", record.authority.as_deref()),
+            ("user-agent", record.user_agent.as_deref()),
+            ("x-forwarded-for", record.x_forwarded_for.as_deref()),
+            ("x-request-id", record.request_id.as_deref()),
+        ]
+    };
     headers(&record.request_headers, known, true, request);
     let (version, cipher) = (record.tls_version.as_deref(), record.tls_cipher.as_deref());
-    if version.is_none() && cipher.is_none() {
+    if version.is_none() && cipher.is_none() && !request.keeps_object("tls") {
         return request.unknown("tls");
     }
     request.object("tls", |tls| {
@@ -51,7 +73,7 @@ pub(super) fn write(record: &AccessRecord<'_>, request: &mut Object<'_>) {
 /// Writes `headers` of the response.
 pub(super) fn response_headers(record: &AccessRecord<'_>, response: &mut Object<'_>) {
     let lower = response.format() == LogFormat::Kong3;
-    headers(&record.response_headers, [("", None); 4], lower, response);
+    headers(&record.response_headers, NONE_KNOWN, lower, response);
 }
 
 /// The path without its query; and the query, with what stands before it: `?`, or nothing.
@@ -69,9 +91,17 @@ pub(super) fn path_and_query<'r>(
 }
 
 /// The scheme, the host with its port, and what the client asked for.
-fn url(record: &AccessRecord<'_>, request: &mut Object<'_>) {
-    let (path, query) = path_and_query(record);
-    let (Some(authority), Some(path)) = (record.authority.as_deref(), path) else {
+fn url(record: &AccessRecord<'_>, target: Option<[&str; 3]>, request: &mut Object<'_>) {
+    if let Some(kept) = request.take_kept("url") {
+        let origin = kept.string().filter(|url| kong::is_origin(url));
+        return match (origin, target) {
+            (Some(origin), Some([path, mark, query])) => {
+                request.texts("url", Some([origin.as_ref(), path, mark, query]));
+            }
+            _ => request.kept("url", kept),
+        };
+    }
+    let (Some(authority), Some([path, mark, query])) = (record.authority.as_deref(), target) else {
         return request.unknown("url");
     };
     let is_encrypted = record.tls_version.is_some() || record.requested_server_name.is_some();
@@ -83,9 +113,7 @@ fn url(record: &AccessRecord<'_>, request: &mut Object<'_>) {
     let local = local.filter(|local| !has_port && cluster::split_port(local).1.is_some());
     let port = local.and_then(|local| local.rsplit_once(':'));
     let (colon, port) = port.map_or(("", ""), |(_, port)| (":", port));
-    let parts = [
-        scheme, "://", authority, colon, port, path, query.0, query.1,
-    ];
+    let parts = [scheme, "://", authority, colon, port, path, mark, query];
     request.texts("url", Some(parts));
 }
 

@@ -19,10 +19,12 @@
 mod delivery;
 mod entity;
 mod file_log;
+mod flat;
 mod instances;
 mod keys;
 mod log_json;
 mod reference;
+pub mod schema;
 
 use std::fmt;
 
@@ -218,13 +220,27 @@ impl Plugin {
         self.written.enabled.unwrap_or(true)
     }
 
+    /// Its id, if it has one.
+    pub fn id(&self) -> Option<&str> {
+        self.written.id.as_deref()
+    }
+
+    /// All that was written of it: its secrets, too.
+    pub fn written(&self) -> Map<String, Value> {
+        match serde_json::to_value(&self.written) {
+            Ok(Value::Object(written)) => written,
+            // Its parts are texts, lists and values.
+            _ => Map::new(),
+        }
+    }
+
     /// The name that tells it from others of the same scope.
     pub fn instance_name(&self) -> Option<&str> {
         self.written.instance_name.as_deref()
     }
 
     /// What it names as its service, its route and its consumer.
-    fn references(&self) -> [Option<&Reference>; 3] {
+    pub fn references(&self) -> [Option<&Reference>; 3] {
         let Written {
             service,
             route,

@@ -139,6 +139,19 @@ impl<K: Is> Entity<K> {
             .iter()
             .filter_map(|key| self.keys.get(*key)?.as_str())
     }
+
+    /// Everything that was written of it but the plugins and routes within it, and its service.
+    pub fn keys(&self) -> &Map<String, Value> {
+        &self.keys
+    }
+
+    /// Sets what is not there yet.
+    pub(super) fn complete(&mut self, key: &str, value: impl Into<Value>) {
+        let value_there = self.keys.get(key).is_some_and(|value| !value.is_null());
+        if !value_there {
+            self.keys.insert(key.to_owned(), value.into());
+        }
+    }
 }
 
 impl<K: Is> Serialize for Entity<K> {

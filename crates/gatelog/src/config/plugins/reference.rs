@@ -14,6 +14,11 @@ pub struct Reference(String);
 const KEYS: &[&str] = &["id", "name", "username"];
 
 impl Reference {
+    /// This name or id.
+    pub(super) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
     /// The name or the id.
     pub fn text(&self) -> &str {
         &self.0

@@ -24,7 +24,8 @@ pub use address::parse_address;
 pub use admin::{AdminListen, parse_admin_listen};
 pub use age::{Age, AgeError};
 pub use environment::overlay;
-pub use file::{ConfigError, check, load, parse};
+pub(crate) use file::without_values;
+pub use file::{ConfigError, FORMAT_VERSIONS, check, load, parse};
 pub use source::{FileSource, Source, Start};
 
 use std::net::{Ipv4Addr, SocketAddr};

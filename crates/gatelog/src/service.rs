@@ -36,6 +36,7 @@ use crate::output::address::Reach;
 use crate::output::configured::{OutputsError, configured};
 use crate::output::{self, Output};
 use crate::pipeline::Pipeline;
+use crate::plugins::Fixed;
 use crate::refusal::{self, Refused};
 use crate::retention::Sweeper;
 use crate::runtime_keys::RuntimeKeys;
@@ -364,7 +365,11 @@ fn start_admin(
         return Ok(None);
     };
     let reads = config.filter.as_ref().map_or_else(Vec::new, reads);
-    let router = api::admin::router(Arc::new(Admin { keys, reads }));
+    let kong = config.kong();
+    let read_only = kong.has_plugins();
+    let plugins = Arc::new(Fixed::new(kong));
+    let admin = Admin::new(keys, reads, plugins, read_only);
+    let router = api::admin::router(Arc::new(admin));
     let server = socket
         .listen(BACKLOG)
         .and_then(|listener| AdminServer::start(listener, router));

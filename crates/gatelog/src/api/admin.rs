@@ -1,38 +1,65 @@
-//! The admin listener: what changes a running gatelog.
+//! The admin listener: what changes a running gatelog. For people it is in `docs/admin-api.md`.
 //!
 //! | | |
 //! |---|---|
 //! | `GET /runtime` | the runtime keys: their values, and what of the filter reads them |
 //! | `PATCH /runtime` | a JSON object of keys and values; `null` unsets one. All of them or none |
+//! | `/plugins`, `/services/KEY/plugins`, … | Kong's Admin API for plugins |
+//! | `/config` | all of Kong's entities at once |
+//! | `/services`, `/routes`, `/consumers` | those that came by `/config`, to be looked at |
+//! | `/`, `/plugins/enabled`, `/schemas/plugins/…` | what gatelog is and what plugins it has |
 //!
 //! ```text
 //! {"runtime":{"log.sampled":{"value":20,"read_by":[
 //!     {"place":"filter.or_filter.filters[1].runtime_filter","default":{"denominator":"HUNDRED","numerator":50}}]}}}
 //! ```
 //!
-//! Both answer with the keys. Errors have the form of Kong's Admin API: `{"message": …}`, and where a
-//! value is refused `name`, `fields` and `code` beside it.
+//! **Shape.** A path is a `target`, a body is what was `sent`; a change is made of a `draft` and laid
+//! over the entities in force, flat; what is answered is `shown`, or a `problem` in Kong's words.
 //!
-//! **Limits.** [`BODY_BYTES`] for a body.
+//! **Invariants.** Changes of entities are made one at a time, off the threads that serve requests: each
+//! begins from what the one before has put in force. A change whose asker has gone is made all the same.
+//!
+//! **Limits.** [`BODY_BYTES`] for a body, [`CONFIG_BYTES`] for that of `/config`.
+//!
+//! **Failure.** A web page of another origin changes nothing: a browser says where a request comes from.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod about;
+mod body;
+mod change;
+mod declarative;
+mod draft;
+mod form;
+mod form_key;
+mod listing;
+mod mask;
+mod problem;
+mod request;
+mod runtime;
+mod scope;
+mod shown;
+mod target;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::response::Response;
 use axum::routing::get;
-use serde_json::{Map, Value, json};
 
+use self::problem::{Problem, message};
 use super::json;
-use crate::runtime_keys::{ChangeError, RuntimeKeys};
+use crate::config::plugins::Kong;
+use crate::plugins::{Plugins, ReplaceError};
+use crate::runtime_keys::RuntimeKeys;
 use crate::selection::reads::Read;
 
 /// Bytes of a body.
 const BODY_BYTES: usize = 1 << 20;
+
+/// Bytes of a body of `/config`.
+const CONFIG_BYTES: usize = 16 << 20;
 
 /// What the handlers work with.
 #[derive(Debug)]
@@ -41,83 +68,78 @@ pub struct Admin {
     pub keys: RuntimeKeys,
     /// What reads them.
     pub reads: Vec<Read>,
+    plugins: Arc<dyn Plugins>,
+    read_only: bool,
+    /// When the entities of a file were loaded, in seconds since 1970.
+    started_s: u64,
+    /// Held from the look at the entities to their change.
+    changing: Mutex<()>,
+}
+
+impl Admin {
+    /// Works with these. `read_only`: the entities are those of the configuration file, and only
+    /// `POST /config` changes them.
+    pub fn new(
+        keys: RuntimeKeys,
+        reads: Vec<Read>,
+        plugins: Arc<dyn Plugins>,
+        read_only: bool,
+    ) -> Self {
+        Self {
+            keys,
+            reads,
+            plugins,
+            read_only,
+            started_s: now_s(),
+            changing: Mutex::new(()),
+        }
+    }
+
+    /// What is in force, flat.
+    fn entities(&self) -> Kong {
+        self.plugins.current().flat(self.started_s)
+    }
+
+    /// Makes one change: of what is in force to what the change gives. It blocks.
+    fn change<T>(
+        &self,
+        change: impl FnOnce(&Kong) -> Result<(Option<Kong>, T), Problem>,
+    ) -> Result<T, Problem> {
+        // A change that panicked has changed nothing.
+        let changing = self.changing.lock();
+        let _changing = changing.unwrap_or_else(PoisonError::into_inner);
+        let (kong, answer) = change(&self.entities())?;
+        let Some(kong) = kong else {
+            return Ok(answer);
+        };
+        match self.plugins.replace(kong) {
+            Ok(()) => Ok(answer),
+            Err(ReplaceError::Refused(text)) => Err(Problem::bad(text)),
+            Err(error) => {
+                tracing::error!(%error, "plugins were not changed as asked for");
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                Err(Problem::message(status, error.to_string()))
+            }
+        }
+    }
 }
 
 /// What answers the requests of the admin listener.
 pub fn router(admin: Arc<Admin>) -> Router {
-    let not_found = || async { message(StatusCode::NOT_FOUND, "Not found") };
     let not_allowed = || async { message(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed") };
     Router::new()
-        .route("/runtime", get(show).patch(change))
+        .route("/runtime", get(runtime::show).patch(runtime::change))
         .method_not_allowed_fallback(not_allowed)
-        .fallback(not_found)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .fallback(request::answer)
         .with_state(admin)
 }
 
-async fn show(State(admin): State<Arc<Admin>>) -> Response {
-    shown(&admin)
+/// Now, in seconds since 1970.
+fn now_s() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| now.as_secs())
 }
 
-fn shown(admin: &Admin) -> Response {
-    let mut keys: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
-    for (key, value) in admin.keys.runtime().entries() {
-        let value = value.map_or(Value::Null, gatelog_filter::RuntimeValue::to_json);
-        let read_by: Vec<Value> = admin
-            .reads
-            .iter()
-            .filter(|read| read.key == key)
-            .map(|read| json!({"place": read.place, "default": read.default}))
-            .collect();
-        let shown = [("value", value), ("read_by", Value::Array(read_by))];
-        let shown = shown.map(|(name, value)| (name.to_owned(), value));
-        keys.insert(key, shown.into_iter().collect());
-    }
-    json(StatusCode::OK, json!({"runtime": keys}).to_string())
-}
-
-async fn change(State(admin): State<Arc<Admin>>, body: Result<Bytes, BytesRejection>) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(rejection) => return message(rejection.status(), &rejection.body_text()),
-    };
-    let changes = match serde_json::from_slice(&body) {
-        Ok(Value::Object(changes)) => changes,
-        Ok(_) => {
-            let expected = "expected a JSON object of runtime keys and their values";
-            return message(StatusCode::BAD_REQUEST, expected);
-        }
-        Err(_) => return message(StatusCode::BAD_REQUEST, "Cannot parse JSON body"),
-    };
-    let changing = Arc::clone(&admin);
-    let number = changes.len();
-    // It waits for the disk.
-    let changed = tokio::task::spawn_blocking(move || changing.keys.change(&changes)).await;
-    match changed {
-        Ok(Ok(())) => {
-            tracing::info!(keys = number, "runtime keys were changed");
-            shown(&admin)
-        }
-        Ok(Err(ChangeError::Value(error))) => {
-            let violation = json!({
-                "message": format!("schema violation ({}: {})", error.key, error.problem),
-                "name": "schema violation",
-                "fields": {error.key: error.problem},
-                "code": 2,
-            });
-            json(StatusCode::BAD_REQUEST, violation.to_string())
-        }
-        Ok(Err(error)) => {
-            tracing::error!(%error, "runtime keys were not changed as asked for");
-            message(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
-        }
-        Err(_) => message(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "An unexpected error occurred",
-        ),
-    }
-}
-
-fn message(status: StatusCode, message: &str) -> Response {
-    json(status, json!({"message": message}).to_string())
-}
+#[cfg(test)]
+mod tests;

@@ -50,6 +50,9 @@ pub enum ConfigError {
     Plugins(#[from] ItemError),
 }
 
+/// Versions of Kong's declarative format.
+pub const FORMAT_VERSIONS: [&str; 3] = ["1.1", "2.1", "3.0"];
+
 /// Reads the file (defaults where there is none) and lays the environment over it.
 ///
 /// # Errors
@@ -110,7 +113,7 @@ pub fn parse(text: &str) -> Result<Config, String> {
 /// The message without the lines of the file that it shows, and without what it shows of a value. A
 /// secret may stand in any part of these: a line is cut where it is long, and a text may go on for
 /// several of them.
-fn without_values(message: &str) -> String {
+pub(crate) fn without_values(message: &str) -> String {
     let is_shown = |line: &str| {
         let number = line.split('|').next().unwrap_or_default();
         line.contains('|')
@@ -136,6 +139,12 @@ fn without_values(message: &str) -> String {
 /// [`ConfigError::Value`].
 pub fn check(config: &Config) -> Result<(), ConfigError> {
     let wrong = |key, problem: String| Err(ConfigError::Value { key, problem });
+    if let Some(version) = &config.format_version
+        && !FORMAT_VERSIONS.contains(&version.as_str())
+    {
+        let problem = format!("expected one of: {}", FORMAT_VERSIONS.join(", "));
+        return wrong("_format_version", problem);
+    }
     if config.journal.max_bytes.as_u64() < 64 << 20 {
         return wrong(
             "journal.max_bytes",

@@ -34,6 +34,7 @@ use serde_json::{Map, Value};
 pub use self::delivery::Delivery;
 pub(super) use self::entity::list;
 pub use self::entity::{Consumer, Entities, Entity, Route, Service};
+pub use self::entity::{IGNORED_LISTS, is_credential, known_keys};
 pub use self::file_log::{FileLog, Line, template};
 pub use self::instances::{Instance, ItemError, instances};
 pub use self::keys::{FieldProblem, Keys};
@@ -41,7 +42,7 @@ pub use self::log_json::LogJson;
 pub use self::reference::Reference;
 
 /// Protocols that Kong's plugins may name. They are kept and mean nothing here.
-const PROTOCOLS: [&str; 10] = [
+pub(crate) const PROTOCOLS: [&str; 10] = [
     "grpc",
     "grpcs",
     "http",

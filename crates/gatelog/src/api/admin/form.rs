@@ -97,9 +97,7 @@ impl Node {
                 Value::Object(node.object(is))
             }
             Some(Is::Array | Is::Set) => self.list(true),
-            _ if self.listed || self.texts.len() > 1 || !self.places.is_empty() => {
-                self.list(false)
-            }
+            _ if self.listed || self.texts.len() > 1 || !self.places.is_empty() => self.list(false),
             _ => single(self.texts.into_iter().next().unwrap_or_default(), is),
         }
     }
@@ -195,9 +193,18 @@ mod tests {
             (vec![("on", "true")], json!({"on": true})),
             (vec![("on", "yes")], json!({"on": "yes"})),
             (vec![("queue.size", "10")], json!({"queue": {"size": 10}})),
-            (vec![("queue.size", "ten")], json!({"queue": {"size": "ten"}})),
-            (vec![("queue[delay]", "0.5")], json!({"queue": {"delay": 0.5}})),
-            (vec![("queue.delay", "inf")], json!({"queue": {"delay": "inf"}})),
+            (
+                vec![("queue.size", "ten")],
+                json!({"queue": {"size": "ten"}}),
+            ),
+            (
+                vec![("queue[delay]", "0.5")],
+                json!({"queue": {"delay": 0.5}}),
+            ),
+            (
+                vec![("queue.delay", "inf")],
+                json!({"queue": {"delay": "inf"}}),
+            ),
             (vec![("queue", "x")], json!({"queue": "x"})),
             (vec![("queue", "")], json!({"queue": null})),
             (
@@ -206,7 +213,10 @@ mod tests {
             ),
             (vec![("tags", "a")], json!({"tags": ["a"]})),
             (vec![("tags", "a,b")], json!({"tags": ["a,b"]})),
-            (vec![("tags", "a"), ("tags", "b")], json!({"tags": ["a", "b"]})),
+            (
+                vec![("tags", "a"), ("tags", "b")],
+                json!({"tags": ["a", "b"]}),
+            ),
             (
                 vec![("tags[]", "a"), ("tags[]", "b")],
                 json!({"tags": ["a", "b"]}),
@@ -235,7 +245,10 @@ mod tests {
                 vec![("format.a.b", "1")],
                 json!({"format": {"a": {"b": "1"}}}),
             ),
-            (vec![("name", "a"), ("name", "b")], json!({"name": ["a", "b"]})),
+            (
+                vec![("name", "a"), ("name", "b")],
+                json!({"name": ["a", "b"]}),
+            ),
         ] {
             assert_eq!(typed(&pairs), expected, "{pairs:?}");
         }

@@ -104,7 +104,10 @@ mod tests {
                 "config.custom_fields[a.b]",
                 vec![name("config"), name("custom_fields"), name("a.b")],
             ),
-            ("config[a][b]c", vec![name("config"), name("a"), name("b"), name("c")]),
+            (
+                "config[a][b]c",
+                vec![name("config"), name("a"), name("b"), name("c")],
+            ),
             ("config[é", vec![name("config[é")]),
             ("[", vec![name("[")]),
             ("a..b", vec![name("a"), name("b")]),

@@ -13,7 +13,15 @@ pub(super) const MASK: &str = "***";
 
 /// Parts of the names of headers whose values are secrets.
 const TELLING: [&str; 9] = [
-    "auth", "cookie", "credential", "key", "pass", "secret", "session", "signature", "token",
+    "auth",
+    "cookie",
+    "credential",
+    "key",
+    "pass",
+    "secret",
+    "session",
+    "signature",
+    "token",
 ];
 
 /// Query parameters whose values are secrets, besides those whose names hold one of [`TELLING`].
@@ -117,7 +125,8 @@ struct Url<'u> {
 impl<'u> Url<'u> {
     fn parse(url: &'u str) -> Self {
         let split = |text: &'u str, at: Option<usize>| {
-            at.and_then(|at| text.split_at_checked(at)).unwrap_or((text, ""))
+            at.and_then(|at| text.split_at_checked(at))
+                .unwrap_or((text, ""))
         };
         let (url, fragment) = split(url, url.find('#'));
         let (before, query) = split(url, url.find('?'));
@@ -175,9 +184,8 @@ impl<'u> Url<'u> {
             let mut parameters = before.parameters.iter();
             parameters.find(|(of, _)| *of == name)?.1
         };
-        let masked = |(name, value): &(&str, Option<&str>)| {
-            secret(name) && value.is_some_and(is_mask)
-        };
+        let masked =
+            |(name, value): &(&str, Option<&str>)| secret(name) && value.is_some_and(is_mask);
         let mut of_mask = self.parameters.iter().filter(|one| masked(one));
         if of_mask.any(|(name, _)| found(name).is_none()) {
             return None;

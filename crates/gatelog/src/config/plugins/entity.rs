@@ -6,7 +6,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Error, MapAccess, Visitor};
+use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -115,6 +115,67 @@ impl Is for Consumer {
     ];
 }
 
+/// Kong's top-level lists of other things, and of what belongs to consumers. They are passed over, and
+/// nothing of them is kept: there are secrets among it.
+pub const IGNORED_LISTS: &[&str] = &[
+    "acls",
+    "basicauth_credentials",
+    "ca_certificates",
+    "certificates",
+    "clustering_data_planes",
+    "consumer_groups",
+    "consumer_group_consumers",
+    "consumer_group_plugins",
+    "custom_entities",
+    "degraphql_routes",
+    "filter_chains",
+    "hmacauth_credentials",
+    "jwt_secrets",
+    "key_sets",
+    "keyauth_credentials",
+    "keyauth_enc_credentials",
+    "keys",
+    "licenses",
+    "mtls_auth_credentials",
+    "oauth2_authorization_codes",
+    "oauth2_credentials",
+    "oauth2_tokens",
+    "parameters",
+    "partials",
+    "plugin_configs",
+    "rbac_roles",
+    "sm_vaults",
+    "snis",
+    "tags",
+    "targets",
+    "upstreams",
+    "vaults",
+    "workspaces",
+];
+
+/// Whether a key of an entity holds what belongs to it in Kong, and means nothing here: credentials of
+/// a consumer, the groups it is in, filters of a service.
+pub fn is_credential(key: &str) -> bool {
+    const ASIDE: [&str; 5] = [
+        "acls",
+        "groups",
+        "jwt_secrets",
+        "consumer_group_consumers",
+        "filter_chains",
+    ];
+    ASIDE.contains(&key) || key.ends_with("_credentials") || key.starts_with("oauth2_")
+}
+
+/// The keys that entities of this list may have.
+pub fn known_keys(list: &str) -> &'static [&'static str] {
+    match list {
+        Service::LIST => Service::KEYS,
+        Route::LIST => Route::KEYS,
+        Consumer::LIST => Consumer::KEYS,
+        _ => &[],
+    }
+}
+
 /// Entities of one kind.
 pub type Entities<K> = Vec<Entity<K>>;
 
@@ -197,6 +258,10 @@ impl<'de, K: Is> Visitor<'de> for Keys<K> {
             kind: PhantomData,
         };
         while let Some(key) = map.next_key::<String>()? {
+            if is_credential(&key) {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
             if !K::KEYS.contains(&key.as_str()) {
                 return Err(A::Error::unknown_field(&key, K::KEYS));
             }

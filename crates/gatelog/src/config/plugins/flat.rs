@@ -13,6 +13,17 @@ use super::entity::{Entity, Is};
 use super::{Kong, Plugin, Reference, Route};
 
 impl Kong {
+    /// Whether there is a plugin, wherever it stands.
+    pub fn has_plugins(&self) -> bool {
+        let in_routes =
+            |routes: &[super::Entity<Route>]| routes.iter().any(|route| !route.plugins.is_empty());
+        let mut services = self.services.iter();
+        !self.plugins.is_empty()
+            || services.any(|one| !one.plugins.is_empty() || in_routes(&one.routes))
+            || in_routes(&self.routes)
+            || self.consumers.iter().any(|one| !one.plugins.is_empty())
+    }
+
     /// The same entities, flat. What has no times gets this one, in seconds since 1970.
     pub fn flat(&self, now_s: u64) -> Self {
         let mut flat = Self {

@@ -86,7 +86,9 @@ fn a_schema_tells_type_default_and_bounds() {
         Field::new("delay", Is::Number)
             .or(Fallback::Number(0.01))
             .between(0.001, 1_000_000.0),
-        Field::new("key", Is::String).required().secret(Secret::Whole),
+        Field::new("key", Is::String)
+            .required()
+            .secret(Secret::Whole),
     ];
     let expected = json!([
         {"method": {"type": "string", "default": "POST", "one_of": ["POST", "PUT"]}},

@@ -1,0 +1,1 @@
+//! The seeds' commands, as a shell runs them.

@@ -12,6 +12,7 @@ pub mod address;
 mod cluster;
 pub mod configured;
 pub mod file_log;
+pub mod http_log;
 pub mod kong_json;
 pub mod line;
 pub mod scope;

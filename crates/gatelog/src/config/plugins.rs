@@ -20,11 +20,15 @@ mod delivery;
 mod entity;
 mod file_log;
 mod flat;
+mod http_log;
 mod instances;
 mod keys;
 mod log_json;
+mod queue;
 mod reference;
 pub mod schema;
+mod tls;
+mod vault;
 
 use std::fmt;
 
@@ -36,10 +40,13 @@ pub(super) use self::entity::list;
 pub use self::entity::{Consumer, Entities, Entity, Route, Service};
 pub use self::entity::{IGNORED_LISTS, is_credential, known_keys};
 pub use self::file_log::{FileLog, Line, template};
+pub use self::http_log::{Destination, DestinationError, HttpLog};
 pub use self::instances::{Instance, ItemError, instances};
 pub use self::keys::{FieldProblem, Keys};
 pub use self::log_json::LogJson;
+pub use self::queue::{MOST_CONCURRENT, Queue};
 pub use self::reference::Reference;
+pub use self::vault::{Referable, VaultError};
 
 /// Protocols that Kong's plugins may name. They are kept and mean nothing here.
 pub(crate) const PROTOCOLS: [&str; 10] = [
@@ -121,6 +128,8 @@ pub struct Written {
 pub enum Kind {
     /// `file-log`
     FileLog(FileLog),
+    /// `http-log`
+    HttpLog(Box<HttpLog>),
 }
 
 /// Why a plugin cannot be used. The operator mends what it names.
@@ -140,15 +149,16 @@ fn joined(problems: &[FieldProblem]) -> String {
 
 impl Kind {
     /// The names of all plugins.
-    pub const NAMES: [&'static str; 1] = [FileLog::NAME];
+    pub const NAMES: [&'static str; 2] = [FileLog::NAME, HttpLog::NAME];
 
     /// Kong's names of plugins that are not there yet.
-    const MISSING: [&'static str; 2] = ["http-log", "loggly"];
+    const MISSING: [&'static str; 1] = ["loggly"];
 
     /// The plugin's name.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::FileLog(_) => FileLog::NAME,
+            Self::HttpLog(_) => HttpLog::NAME,
         }
     }
 
@@ -156,6 +166,10 @@ impl Kind {
         if name == FileLog::NAME {
             let read = FileLog::read(&mut keys);
             return keys.end(read).map(Self::FileLog);
+        }
+        if name == HttpLog::NAME {
+            let read = HttpLog::read(&mut keys);
+            return keys.end(read).map(|read| Self::HttpLog(Box::new(read)));
         }
         let known = Self::NAMES.join(", ");
         let text = if Self::MISSING.contains(&name) {

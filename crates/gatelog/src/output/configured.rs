@@ -10,6 +10,7 @@ use gatelog_format::FormatError;
 
 use super::address::Reach;
 use super::file_log::{FileLog, Files};
+use super::http_log::{HttpLog, HttpLogError};
 use super::kong_json::CustomFieldError;
 use super::line::Line;
 use super::scope::{Claim, claims};
@@ -29,6 +30,14 @@ pub enum OutputsError {
     /// A format cannot be used.
     #[error("access_log_format: {0}")]
     Format(#[from] FormatError),
+    /// An `http-log` cannot be used.
+    #[error("{output}: {source}")]
+    HttpLog {
+        /// The output.
+        output: String,
+        /// What is wrong.
+        source: HttpLogError,
+    },
     /// A thread cannot be started.
     #[error("start an output's thread: {0}")]
     Thread(#[source] io::Error),
@@ -41,7 +50,7 @@ pub type Configured = (Arc<dyn Output>, Settings);
 ///
 /// # Errors
 /// [`OutputsError`].
-pub fn configured(kong: &Kong, _reach: Reach) -> Result<Vec<Configured>, OutputsError> {
+pub fn configured(kong: &Kong, reach: Reach) -> Result<Vec<Configured>, OutputsError> {
     for warning in warnings(kong)? {
         tracing::warn!(warning, "output");
     }
@@ -61,6 +70,16 @@ pub fn configured(kong: &Kong, _reach: Reach) -> Result<Vec<Configured>, Outputs
                 };
                 (output, treated)
             }
+            Kind::HttpLog(settings) => {
+                let name = instance.output.clone();
+                let output = HttpLog::new(name, claim, settings, reach);
+                let output = output.map_err(|source| OutputsError::HttpLog {
+                    output: instance.output,
+                    source,
+                })?;
+                let output: Arc<dyn Output> = Arc::new(output);
+                (output, settings.settings())
+            }
         };
         outputs.push(output);
     }
@@ -77,9 +96,15 @@ pub fn warnings(kong: &Kong) -> Result<Vec<String>, OutputsError> {
         .into_iter()
         .filter(|one| one.plugin.enabled())
     {
-        let Kind::FileLog(settings) = instance.plugin.kind();
-        let of_line = line(&settings.line)?.warnings().into_iter();
-        warnings.extend(of_line.map(|warning| format!("{}: {warning}", instance.output)));
+        let of_one = match instance.plugin.kind() {
+            Kind::FileLog(settings) => line(&settings.line)?.warnings(),
+            Kind::HttpLog(settings) => {
+                let line = Line::Kong(settings.json.writer()?);
+                [settings.warnings(), line.warnings()].concat()
+            }
+        };
+        let named = |warning| format!("{}: {warning}", instance.output);
+        warnings.extend(of_one.into_iter().map(named));
     }
     Ok(warnings)
 }

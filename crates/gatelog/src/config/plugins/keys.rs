@@ -4,6 +4,7 @@
 //! that nobody has taken among it. `null` is as if the key were not there.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
@@ -79,6 +80,11 @@ impl Keys {
         self.problems.push(FieldProblem::new(field, text));
     }
 
+    /// Something is wrong with the keys together.
+    pub fn problem_here(&mut self, text: impl Into<String>) {
+        self.problems.push(FieldProblem::new(&self.path, text));
+    }
+
     /// Says that a key is missing, where it is and nothing else is wrong with it.
     pub fn require<T>(&mut self, name: &str, value: Option<T>) -> Option<T> {
         let field = format!("{}.{name}", self.path);
@@ -116,6 +122,41 @@ impl Keys {
                 .ok_or_else(|| "expected a boolean".to_owned())
         };
         self.read(name, read)
+    }
+
+    /// A whole number in this range.
+    pub fn integer(&mut self, name: &'static str, range: RangeInclusive<i64>) -> Option<i64> {
+        self.read(name, |value| {
+            // Kong's JSON has no integers: 5.0 is one.
+            let whole = |number: f64| {
+                format!("{number:.0}")
+                    .parse()
+                    .ok()
+                    .filter(|_| number.fract() == 0.0)
+            };
+            let number = value.as_i64().or_else(|| value.as_f64().and_then(whole));
+            let number = number.ok_or("expected an integer")?;
+            if range.contains(&number) {
+                return Ok(number);
+            }
+            Err(match (*range.start(), *range.end()) {
+                (least, i64::MAX) => format!("value must be at least {least}"),
+                (least, most) => format!("value should be between {least} and {most}"),
+            })
+        })
+    }
+
+    /// A number in this range.
+    pub fn number(&mut self, name: &'static str, range: RangeInclusive<f64>) -> Option<f64> {
+        self.read(name, |value| {
+            let number = value.as_f64();
+            let number = number.ok_or("expected a number")?;
+            if range.contains(&number) {
+                return Ok(number);
+            }
+            let (least, most) = range.into_inner();
+            Err(format!("value should be between {least} and {most}"))
+        })
     }
 
     /// One of these words.

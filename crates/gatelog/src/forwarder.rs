@@ -116,6 +116,7 @@ impl Outputs {
         let couriers = outputs.into_iter().map(|(output, mut settings)| {
             let max_bytes = &mut settings.max_backlog.bytes;
             *max_bytes = (*max_bytes).min(journal_max_bytes / 2);
+            output.count_in(telemetry);
             let reader = reader_name(output.name());
             let dead_letter = dead_letters.of_output(output.name(), &reader);
             let progress = ProgressFile::open(&dir, &reader, journal);

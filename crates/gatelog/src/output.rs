@@ -15,6 +15,7 @@ pub mod file_log;
 pub mod http_log;
 pub mod kong_json;
 pub mod line;
+pub mod loggly;
 pub mod scope;
 pub mod tls;
 
@@ -24,11 +25,18 @@ pub use gatelog_journal::Start;
 use gatelog_record::AccessRecord;
 use gatelog_store::BoxFuture;
 
+use crate::telemetry::Telemetry;
+
 /// A place to which records are sent on.
 pub trait Output: Send + Sync {
     /// Its name: lasting, and different from that of every other output. It is in `/ready`,
     /// `/metrics`, the log and the names of files.
     fn name(&self) -> &str;
+
+    /// Where it counts what only it knows of. Called once, before anything else is asked of it.
+    fn count_in(&self, telemetry: &Telemetry) {
+        let _: &Telemetry = telemetry;
+    }
 
     /// Whether this record is for this output; others are passed over.
     fn wants(&self, record: &AccessRecord<'_>) -> bool {

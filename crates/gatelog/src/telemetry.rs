@@ -27,6 +27,9 @@
 //! | `gatelog_output_rejected_total` | `output` | records that an output refused for good |
 //! | `gatelog_output_backlog_total` | `output` | records given up on as the backlog was over its limit |
 //! | `gatelog_output_errors_total` | `output` | failed attempts |
+//! | `gatelog_output_below_level_total` | `output` | records that are less severe than its `log_level` |
+//! | `gatelog_output_shortened_total` | `output` | messages that were made shorter to fit |
+//! | `gatelog_output_unreachable_total` | `output` | answers that nobody listens where datagrams go |
 //! | `gatelog_file_lines_total` | `path` | lines of followed files that are done with |
 //! | `gatelog_file_bytes_total` | `path` | their bytes |
 //! | `gatelog_file_rejected_total` | `path`, `reason` | those that are no records |
@@ -158,6 +161,18 @@ const HELP: &[(&str, &str)] = &[
     (
         "gatelog_output_errors_total",
         "Failed attempts to deliver to an output.",
+    ),
+    (
+        "gatelog_output_below_level_total",
+        "Records that an output passes over as they are less severe than its log_level.",
+    ),
+    (
+        "gatelog_output_shortened_total",
+        "Messages of an output that were made shorter to fit.",
+    ),
+    (
+        "gatelog_output_unreachable_total",
+        "Answers that nobody listens where an output's datagrams go.",
     ),
     ("gatelog_dead_letter_bytes", "Bytes of the dead letters."),
     (

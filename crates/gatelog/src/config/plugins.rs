@@ -24,9 +24,11 @@ mod http_log;
 mod instances;
 mod keys;
 mod log_json;
+mod loggly;
 mod queue;
 mod reference;
 pub mod schema;
+mod severity;
 mod tls;
 mod vault;
 
@@ -44,8 +46,10 @@ pub use self::http_log::{Destination, DestinationError, HttpLog};
 pub use self::instances::{Instance, ItemError, instances};
 pub use self::keys::{FieldProblem, Keys};
 pub use self::log_json::LogJson;
+pub use self::loggly::{Framing, KeyError, Loggly, Token, Transport};
 pub use self::queue::{MOST_CONCURRENT, Queue};
 pub use self::reference::Reference;
+pub use self::severity::{Severities, Severity};
 pub use self::vault::{Referable, VaultError};
 
 /// Protocols that Kong's plugins may name. They are kept and mean nothing here.
@@ -130,6 +134,8 @@ pub enum Kind {
     FileLog(FileLog),
     /// `http-log`
     HttpLog(Box<HttpLog>),
+    /// `loggly`
+    Loggly(Box<Loggly>),
 }
 
 /// Why a plugin cannot be used. The operator mends what it names.
@@ -149,16 +155,14 @@ fn joined(problems: &[FieldProblem]) -> String {
 
 impl Kind {
     /// The names of all plugins.
-    pub const NAMES: [&'static str; 2] = [FileLog::NAME, HttpLog::NAME];
-
-    /// Kong's names of plugins that are not there yet.
-    const MISSING: [&'static str; 1] = ["loggly"];
+    pub const NAMES: [&'static str; 3] = [FileLog::NAME, HttpLog::NAME, Loggly::NAME];
 
     /// The plugin's name.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::FileLog(_) => FileLog::NAME,
             Self::HttpLog(_) => HttpLog::NAME,
+            Self::Loggly(_) => Loggly::NAME,
         }
     }
 
@@ -171,12 +175,12 @@ impl Kind {
             let read = HttpLog::read(&mut keys);
             return keys.end(read).map(|read| Self::HttpLog(Box::new(read)));
         }
+        if name == Loggly::NAME {
+            let read = Loggly::read(&mut keys).map(Box::new);
+            return keys.end(read).map(Self::Loggly);
+        }
         let known = Self::NAMES.join(", ");
-        let text = if Self::MISSING.contains(&name) {
-            format!("gatelog has no `{name}` yet; expected one of: {known}")
-        } else {
-            format!("there is no such plugin; expected one of: {known}")
-        };
+        let text = format!("there is no such plugin; expected one of: {known}");
         Err(vec![FieldProblem::new("name", text)])
     }
 }

@@ -13,6 +13,7 @@ use super::file_log::{FileLog, Files};
 use super::http_log::{HttpLog, HttpLogError};
 use super::kong_json::CustomFieldError;
 use super::line::Line;
+use super::loggly::{Loggly, LogglyError};
 use super::scope::{Claim, claims};
 use super::{Output, Settings};
 use crate::config::plugins::{self, Instance, ItemError, Kind, Kong, instances};
@@ -37,6 +38,14 @@ pub enum OutputsError {
         output: String,
         /// What is wrong.
         source: HttpLogError,
+    },
+    /// A `loggly` cannot be made.
+    #[error("{output}: {source}")]
+    Loggly {
+        /// Its name.
+        output: String,
+        /// What is wrong.
+        source: LogglyError,
     },
     /// A thread cannot be started.
     #[error("start an output's thread: {0}")]
@@ -80,6 +89,16 @@ pub fn configured(kong: &Kong, reach: Reach) -> Result<Vec<Configured>, OutputsE
                 let output: Arc<dyn Output> = Arc::new(output);
                 (output, settings.settings())
             }
+            Kind::Loggly(settings) => {
+                let name = instance.output.clone();
+                let output = Loggly::new(name, claim, settings, reach);
+                let output = output.map_err(|source| OutputsError::Loggly {
+                    output: instance.output,
+                    source,
+                })?;
+                let output: Arc<dyn Output> = Arc::new(output);
+                (output, Loggly::settings(settings.delivery))
+            }
         };
         outputs.push(output);
     }
@@ -100,6 +119,10 @@ pub fn warnings(kong: &Kong) -> Result<Vec<String>, OutputsError> {
             Kind::FileLog(settings) => line(&settings.line)?.warnings(),
             Kind::HttpLog(settings) => {
                 let line = Line::Kong(settings.json.writer()?);
+                [settings.warnings(), line.warnings()].concat()
+            }
+            Kind::Loggly(settings) => {
+                let line = Line::Kong(settings.log_json.writer()?);
                 [settings.warnings(), line.warnings()].concat()
             }
         };

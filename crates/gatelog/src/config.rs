@@ -15,6 +15,7 @@ mod environment;
 mod file;
 mod filter;
 mod number;
+mod passed_over;
 pub mod plugins;
 mod size;
 mod source;
@@ -43,7 +44,7 @@ use self::plugins::{Entities, Kong, Plugin};
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// As in a Kong declarative file; accepted and not used.
+    /// As in a Kong declarative file: `1.1`, `2.1` or `3.0`; otherwise not used.
     #[serde(rename = "_format_version", skip_serializing_if = "Option::is_none")]
     pub format_version: Option<String>,
     /// As in a Kong declarative file; accepted and not used.

@@ -6,6 +6,7 @@ use gatelog_filter::{Filter, Runtime};
 use gatelog_redact::Rules;
 use gatelog_store::mysql::Dsn;
 
+use super::passed_over::File;
 use super::plugins::{ItemError, instances};
 use super::{Config, StoreName, environment};
 
@@ -97,7 +98,8 @@ pub fn parse(text: &str) -> Result<Config, String> {
     if only_comments {
         return Ok(Config::default());
     }
-    serde_saphyr::from_str(text).map_err(|error| {
+    let read = serde_saphyr::from_str(text).map(|File(config)| config);
+    read.map_err(|error| {
         let message = error.to_string();
         if ["dsn", "mysql", "hash_key", "plugins"]
             .iter()

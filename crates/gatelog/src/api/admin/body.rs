@@ -1,6 +1,6 @@
 //! What a request sends.
 //!
-//! **Limits.** The bytes of a body, [`ARGUMENTS`] of a form, JSON as deep as serde_json goes (128).
+//! **Limits.** The bytes of a body, [`ARGUMENTS`] of a form, JSON as deep as `serde_json` goes (128).
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, header};

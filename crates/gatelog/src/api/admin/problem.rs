@@ -66,37 +66,37 @@ impl Problem {
             number => format!("{number} schema violations"),
         };
         let message = format!("{named} ({})", texts.join("; "));
-        Self::coded(2, message, Some(fields(problems)))
+        Self::coded(2, &message, Some(fields(problems)))
     }
 
     /// The id is another entity's.
     pub(super) fn id_taken(id: &str) -> Self {
         let key = json!({"id": id});
         let message = format!("primary key violation on key '{}'", lua(&key));
-        Self::coded(3, message, Some(key))
+        Self::coded(3, &message, Some(key))
     }
 
     /// These fields are together another entity's.
     pub(super) fn not_unique(fields: Value) -> Self {
         let message = format!("UNIQUE violation detected on '{}'", lua(&fields));
-        Self::coded(5, message, Some(fields))
+        Self::coded(5, &message, Some(fields))
     }
 
     /// The offset is none that was given out.
     pub(super) fn offset(offset: &str) -> Self {
         let message = format!("'{offset}' is not a valid offset: bad base64 encoding");
-        Self::coded(7, message, None)
+        Self::coded(7, &message, None)
     }
 
     /// The size of a page is none.
     pub(super) fn size(message: &str) -> Self {
-        Self::coded(9, message.to_owned(), None)
+        Self::coded(9, message, None)
     }
 
     /// An option is none.
     pub(super) fn option(name: &str, text: &str) -> Self {
         let message = format!("invalid option ({name}: {text})");
-        let mut problem = Self::coded(11, message, None);
+        let mut problem = Self::coded(11, &message, None);
         if let Value::Object(body) = &mut problem.body {
             body.insert("options".to_owned(), json!({name: text}));
         }
@@ -106,16 +106,16 @@ impl Problem {
     /// Entities are read-only.
     pub(super) fn unsupported(what: &str) -> Self {
         let message = format!("cannot {what} when not using a database");
-        Self::coded(12, message, None)
+        Self::coded(12, &message, None)
     }
 
     /// A declarative configuration is none.
     pub(super) fn declarative(fields: Value) -> Self {
         let message = format!("declarative config is invalid: {}", lua(&fields));
-        Self::coded(14, message, Some(fields))
+        Self::coded(14, &message, Some(fields))
     }
 
-    fn coded(code: u8, message: String, fields: Option<Value>) -> Self {
+    fn coded(code: u8, message: &str, fields: Option<Value>) -> Self {
         let (status, name) = match code {
             2 => (StatusCode::BAD_REQUEST, "schema violation"),
             3 => (StatusCode::BAD_REQUEST, "primary key violation"),

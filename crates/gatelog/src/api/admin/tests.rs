@@ -2,6 +2,7 @@
 
 mod bodies;
 mod cases;
+mod changing;
 mod config;
 mod curl;
 mod entity;

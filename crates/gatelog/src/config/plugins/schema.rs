@@ -8,6 +8,9 @@
 //! **A new plugin** adds its table below [`fields`].
 
 mod file_log;
+mod http_log;
+mod loggly;
+mod shared;
 
 use serde_json::{Map, Value, json};
 
@@ -70,6 +73,21 @@ pub enum Fallback {
     Boolean(bool),
     /// These texts.
     Texts(&'static [&'static str]),
+    /// Where another field is one of these words, the one, else the other.
+    Where(&'static Where),
+}
+
+/// What a setting is by the word that another one is.
+#[derive(Debug)]
+pub struct Where {
+    /// The other field.
+    pub field: &'static str,
+    /// The words.
+    pub is: &'static [&'static str],
+    /// What it is where the other is one of them.
+    pub then: Fallback,
+    /// What it is where it is not.
+    pub or: Fallback,
 }
 
 /// What of a value is not for everyone's eyes.
@@ -136,18 +154,12 @@ impl Field {
         self
     }
 
-    /// The default as a value; that of a record is made of its fields'.
-    fn fallback(&self) -> Value {
-        match self.default {
-            Fallback::Text(text) => Value::from(text),
-            Fallback::Integer(number) => Value::from(number),
-            Fallback::Number(number) => Value::from(number),
-            Fallback::Boolean(switch) => Value::from(switch),
-            Fallback::Texts(texts) => Value::from(texts),
-            Fallback::Null => match self.is {
-                Is::Record(fields) => Value::Object(shown(fields, &Map::new())),
-                _ => Value::Null,
-            },
+    /// The default as a value, among these settings; that of a record is made of its fields'.
+    fn fallback(&self, beside: &Map<String, Value>) -> Value {
+        let value = self.default.value(beside);
+        match self.is {
+            Is::Record(fields) if value.is_null() => Value::Object(shown(fields, &Map::new())),
+            _ => value,
         }
     }
 
@@ -180,7 +192,7 @@ impl Field {
             _ => {}
         }
         if !matches!(self.default, Fallback::Null) {
-            say("default", self.fallback());
+            say("default", self.fallback(&Map::new()));
         }
         if !self.one_of.is_empty() {
             say("one_of", Value::from(self.one_of));
@@ -198,10 +210,30 @@ impl Field {
     }
 }
 
+impl Fallback {
+    fn value(&self, beside: &Map<String, Value>) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Text(text) => Value::from(*text),
+            Self::Integer(number) => Value::from(*number),
+            Self::Number(number) => Value::from(*number),
+            Self::Boolean(switch) => Value::from(*switch),
+            Self::Texts(texts) => Value::from(*texts),
+            Self::Where(by) => {
+                let word = beside.get(by.field).and_then(Value::as_str);
+                let is_one = word.is_some_and(|word| by.is.contains(&word));
+                if is_one { &by.then } else { &by.or }.value(beside)
+            }
+        }
+    }
+}
+
 /// The settings of a plugin; none of one that is not known.
 pub fn fields(plugin: &str) -> &'static [Field] {
     match plugin {
         "file-log" => file_log::FIELDS,
+        "http-log" => http_log::FIELDS,
+        "loggly" => loggly::FIELDS,
         _ => &[],
     }
 }
@@ -221,7 +253,7 @@ pub fn shown(fields: &[Field], written: &Map<String, Value>) -> Map<String, Valu
             (Some(_), _) => {}
             (None, _) if field.quiet => {}
             (None, _) => {
-                shown.insert(field.name.to_owned(), field.fallback());
+                shown.insert(field.name.to_owned(), field.fallback(written));
             }
         }
     }
@@ -229,7 +261,7 @@ pub fn shown(fields: &[Field], written: &Map<String, Value>) -> Map<String, Valu
 }
 
 /// Settings changed by others: those of a record one by one, all else as a whole; `null` takes a
-/// setting away.
+/// setting away, and so does a record without any.
 pub fn merged(
     fields: &[Field],
     mut old: Map<String, Value>,
@@ -246,7 +278,10 @@ pub fn merged(
                     Some(Value::Object(before)) => before,
                     _ => Map::new(),
                 };
-                old.insert(name, Value::Object(merged(fields, before, new)));
+                let merged = merged(fields, before, new);
+                if !merged.is_empty() || name == "config" {
+                    old.insert(name, Value::Object(merged));
+                }
             }
             (value, _) => {
                 old.insert(name, value);

@@ -210,131 +210,137 @@ fn patch_alters_what_it_names() {
     );
 }
 
+/// The plugin is refused with this text alone, at the field that the text begins with.
+fn refused(rig: &Rig, body: &Value, text: &str) {
+    let (path, problem) = text.split_once(": ").unwrap();
+    let nest = |inner: Value, name: &str| json!({name: inner});
+    let fields = path.rsplit('.').fold(json!(problem), nest);
+    let message = format!("schema violation ({text})");
+    let body_of = json!({
+        "code": 2, "name": "schema violation", "message": message, "fields": fields,
+    });
+    let expected = Answer {
+        status: 400,
+        body: body_of,
+    };
+    assert_eq!(rig.json("POST", "/plugins", body), expected, "{body}");
+    let path = "/plugins/51b5e5a4-6a6e-4b3c-9df1-2a6b7d0a4f11";
+    // PUT tells the same of all but what its path says.
+    if body.get("id").is_none() {
+        assert_eq!(rig.json("PUT", path, body), expected, "{body}");
+    }
+}
+
 #[test]
-fn what_is_wrong_with_fields_is_told() {
+fn what_is_wrong_with_settings_is_told() {
     let rig = Rig::new();
-    let uuid = "51b5e5a4-6a6e-4b3c-9df1-2a6b7d0a4f11";
-    let one = |text: &str| format!("schema violation ({text})");
-    let ok = json!({"path": "/tmp/x"});
-    let cases = [
-        (
-            json!({}),
-            one("name: required field missing"),
-            json!({"name": "required field missing"}),
-        ),
+    for (body, text) in [
+        (json!({}), "name: required field missing"),
+        (json!({"name": 5}), "name: expected a string"),
         (
             json!({"name": "foo"}),
-            one("name: plugin 'foo' not enabled; add it to the 'plugins' configuration property"),
-            json!({"name": "plugin 'foo' not enabled; add it to the 'plugins' configuration property"}),
+            "name: plugin 'foo' not enabled; add it to the 'plugins' configuration property",
         ),
         (
             json!({"name": "file-log"}),
-            one("config.path: required field missing"),
-            json!({"config": {"path": "required field missing"}}),
+            "config.path: required field missing",
+        ),
+        (
+            json!({"name": "file-log", "config": null}),
+            "config.path: required field missing",
         ),
         (
             json!({"name": "file-log", "config": "x"}),
-            one("config: expected a record"),
-            json!({"config": "expected a record"}),
+            "config: expected a record",
         ),
         (
             json!({"name": "file-log", "config": {"path": "/x", "foo": 1}}),
-            one("config.foo: unknown field"),
-            json!({"config": {"foo": "unknown field"}}),
-        ),
-        (
-            json!({"name": "file-log", "config": {"a": 1}}),
-            "2 schema violations (config.a: unknown field; config.path: required field missing)"
-                .to_owned(),
-            json!({"config": {"a": "unknown field", "path": "required field missing"}}),
+            "config.foo: unknown field",
         ),
         (
             json!({"name": "file-log", "config": {"path": "/x", "max_backlog": {"size": 1}}}),
-            one("config.max_backlog.size: unknown field"),
-            json!({"config": {"max_backlog": {"size": "unknown field"}}}),
+            "config.max_backlog.size: unknown field",
         ),
         (
-            json!({"name": "file-log", "config": ok, "foo": 1}),
-            one("foo: unknown field"),
-            json!({"foo": "unknown field"}),
+            json!({"name": "file-log", "config": {"path": "/x", "max_backlog": "x"}}),
+            "config.max_backlog: expected a record",
         ),
-        (
-            json!({"name": "file-log", "config": ok, "enabled": "true"}),
-            one("enabled: expected a boolean"),
-            json!({"enabled": "expected a boolean"}),
-        ),
-        (
-            json!({"name": "file-log", "config": ok, "id": "x"}),
-            one("id: expected a valid UUID"),
-            json!({"id": "expected a valid UUID"}),
-        ),
-        (
-            json!({"name": "file-log", "config": ok, "service": {"foo": 1}}),
-            one("service.foo: unknown field"),
-            json!({"service": {"foo": "unknown field"}}),
-        ),
-        (
-            json!({"name": "file-log", "config": ok, "consumer": {}}),
-            one("consumer.id: required field missing"),
-            json!({"consumer": {"id": "required field missing"}}),
-        ),
-        (
-            json!({"name": "file-log", "config": ok, "route": [1]}),
-            one("route: expected a record"),
-            json!({"route": "expected a record"}),
-        ),
-        (
-            json!({"name": "file-log", "config": ok, "service": "a", "service_id": "b"}),
-            one("service_id: it is the same as `service`: expected one of them"),
-            json!({"service_id": "it is the same as `service`: expected one of them"}),
-        ),
-        (
-            json!({"name": "file-log", "config": ok, "tags": ["a,b"]}),
-            one(
-                "tags: invalid tag 'a,b': expected printable ascii (except `,` and `/`) or valid utf-8 sequences",
-            ),
-            json!({"tags": "invalid tag 'a,b': expected printable ascii (except `,` and `/`) or valid utf-8 sequences"}),
-        ),
-        (
-            json!({"name": "file-log", "config": ok, "instance_name": "a b"}),
-            one(
-                "instance_name: invalid value 'a b': the only accepted ascii characters are alphanumerics or ., -, _, and ~",
-            ),
-            json!({"instance_name": "invalid value 'a b': the only accepted ascii characters are alphanumerics or ., -, _, and ~"}),
-        ),
-        (
-            json!({"name": "file-log", "config": ok, "instance_name": "a".repeat(300)}),
-            one("its scope is too long for the name of a file: give it an `instance_name`"),
-            json!({"@entity": ["its scope is too long for the name of a file: give it an `instance_name`"]}),
-        ),
-    ];
-    for (body, message, fields) in cases {
-        let expected = json!({
-            "code": 2, "name": "schema violation", "message": message, "fields": fields,
-        });
-        let answer = rig.json("POST", "/plugins", &body);
-        assert_eq!(
-            answer,
-            Answer {
-                status: 400,
-                body: expected.clone()
-            },
-            "{body}"
-        );
-        // PUT tells the same of all but what its path says.
-        if body.get("id").is_none() {
-            let answer = rig.json("PUT", &format!("/plugins/{uuid}"), &body);
-            assert_eq!(
-                answer,
-                Answer {
-                    status: 400,
-                    body: expected
-                },
-                "{body}"
-            );
-        }
+    ] {
+        refused(&rig, &body, text);
     }
+    let both = json!({"name": "file-log", "config": {"a": 1}});
+    let answer = rig.json("POST", "/plugins", &both).body;
+    let text = "2 schema violations (config.a: unknown field; config.path: required field missing)";
+    assert_eq!(answer["message"], text);
+    let fields = json!({"config": {"a": "unknown field", "path": "required field missing"}});
+    assert_eq!(answer["fields"], fields);
     assert_eq!(rig.get("/plugins").body["data"], json!([]));
+}
+
+#[test]
+fn what_is_wrong_with_fields_of_all_plugins_is_told() {
+    let rig = Rig::new();
+    let tag = "tags: invalid tag 'a,b': expected printable ascii (except `,` and `/`) or valid \
+               utf-8 sequences";
+    let name = "instance_name: invalid value 'a b': the only accepted ascii characters are \
+                alphanumerics or ., -, _, and ~";
+    for (more, text) in [
+        (json!({"foo": 1}), "foo: unknown field"),
+        (json!({"enabled": "true"}), "enabled: expected a boolean"),
+        (json!({"id": "x"}), "id: expected a valid UUID"),
+        (
+            json!({"id": "{51b5e5a4-6a6e-4b3c-9df1-2a6b7d0a4f1}"}),
+            "id: expected a valid UUID",
+        ),
+        (
+            json!({"created_at": "x"}),
+            "created_at: expected an integer",
+        ),
+        (json!({"service": {"foo": 1}}), "service.foo: unknown field"),
+        (
+            json!({"service": {"username": "x"}}),
+            "service.username: unknown field",
+        ),
+        (
+            json!({"consumer": {}}),
+            "consumer.id: required field missing",
+        ),
+        (
+            json!({"consumer": {"id": 5}}),
+            "consumer.id: expected a string",
+        ),
+        (json!({"route": [1]}), "route: expected a record"),
+        (json!({"route": ""}), "route: length must be at least 1"),
+        (
+            json!({"service": "a", "service_id": "b"}),
+            "service_id: it is the same as `service`: expected one of them",
+        ),
+        (json!({"tags": ["a,b"]}), tag),
+        (json!({"tags": [1]}), "tags: expected a string"),
+        (json!({"tags": "a"}), "tags: expected a set"),
+        (
+            json!({"protocols": ["ftp"]}),
+            "protocols: expected one of: grpc, grpcs, http, https, tcp, tls, tls_passthrough, udp, \
+             ws, wss",
+        ),
+        (json!({"instance_name": "a b"}), name),
+        (
+            json!({"instance_name": 5}),
+            "instance_name: expected a string",
+        ),
+    ] {
+        let mut body = json!({"name": "file-log", "config": {"path": "/x"}});
+        let more = more.as_object().unwrap().clone();
+        body.as_object_mut().unwrap().extend(more);
+        refused(&rig, &body, text);
+    }
+    let long = json!({
+        "name": "file-log", "config": {"path": "/x"}, "instance_name": "a".repeat(300),
+    });
+    let answer = rig.json("POST", "/plugins", &long).body;
+    let text = "its scope is too long for the name of a file: give it an `instance_name`";
+    assert_eq!(answer["fields"], json!({"@entity": [text]}));
+    assert_eq!(answer["message"], format!("schema violation ({text})"));
 }
 
 #[test]

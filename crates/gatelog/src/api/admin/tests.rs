@@ -7,6 +7,8 @@ mod config;
 mod curl;
 mod entity;
 mod read_only;
+mod secrets;
+mod seeds;
 
 use axum::body::Body;
 use axum::http::Request;

@@ -50,6 +50,7 @@ fn a_whole_file_takes_the_place_of_what_was_there() {
     );
     assert_eq!(answer.body["routes"].as_object().unwrap().len(), 2);
     assert!(answer.body.get("upstreams").is_none());
+    assert!(!answer.body.to_string().contains("ws_id"), "no workspaces");
     assert_eq!(rig.get("/plugins/before").status, 404);
     for (path, plugins) in [
         ("/services/billing/plugins", 2),
@@ -103,6 +104,7 @@ fn a_file_comes_in_every_form() {
 #[test]
 fn what_is_no_configuration_is_refused() {
     let rig = Rig::new();
+    let before = rig.made("/plugins", &json!({}));
     let nothing = Answer {
         status: 400,
         body: message("expected a declarative configuration"),
@@ -147,6 +149,7 @@ fn what_is_no_configuration_is_refused() {
         "#".repeat(CONFIG_BYTES + 1),
     );
     assert_eq!(large.status, 413);
+    assert_eq!(rig.get("/plugins").body["data"], json!([before]));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The service as its users meet it, in one binary.
 
 #[cfg(test)]
+mod admin_api;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod configuration;

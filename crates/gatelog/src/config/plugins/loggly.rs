@@ -144,7 +144,9 @@ impl Loggly {
         };
         Some(Self {
             host: host.unwrap_or_else(|| HOST.to_owned()),
-            port: port.and_then(|port| u16::try_from(port).ok()).unwrap_or(default_port),
+            port: port
+                .and_then(|port| u16::try_from(port).ok())
+                .unwrap_or(default_port),
             key: key?,
             tags,
             timeout: timeout.unwrap_or(TIMEOUT),
@@ -176,7 +178,11 @@ impl Token {
         // behind them, are longer than the 32 characters that it allows; nobody holds them to that.
         let fits = |byte: u8| byte.is_ascii_graphic() && !b"=]\"".contains(&byte);
         let is_fit = !key.is_empty() && key.len() <= MAX_KEY_BYTES && key.bytes().all(fits);
-        if is_fit { Ok(key) } else { Err(KeyError::Characters) }
+        if is_fit {
+            Ok(key)
+        } else {
+            Err(KeyError::Characters)
+        }
     }
 }
 

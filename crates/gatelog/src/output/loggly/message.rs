@@ -85,10 +85,7 @@ impl Clock {
 
 impl Message {
     /// By the settings, from the host of this name.
-    pub(super) fn new(
-        settings: &plugins::Loggly,
-        hostname: &str,
-    ) -> Result<Self, LogglyError> {
+    pub(super) fn new(settings: &plugins::Loggly, hostname: &str) -> Result<Self, LogglyError> {
         let key = settings.key.reveal()?;
         let mut middle = format!(" {hostname} kong - - [{key}{ENTERPRISE}");
         for tag in &settings.tags {

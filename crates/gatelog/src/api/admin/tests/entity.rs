@@ -102,6 +102,13 @@ fn an_http_log_is_shown_as_kong_shows_one() {
         "tags": null,
     });
     assert_eq!(made, expected);
+}
+
+#[test]
+fn settings_of_an_http_log_have_their_types_and_bounds() {
+    let rig = Rig::new();
+    let form = "name=http-log&config.http_endpoint=http://localhost/";
+    let made = rig.form("POST", "/plugins", form).body;
     let path = format!("/plugins/{}", id(&made));
     let both = "config.http_endpoint=http://u:p@h/&config.headers.Authorization=x";
     let answer = rig.form("PATCH", &path, both);

@@ -107,7 +107,10 @@ fn what_is_wrong_with_the_receiver_is_named_and_not_shown() {
     is_wrong([
         (json!({"key": null}), "config.key: required field missing"),
         (json!({"key": 5}), "config.key: expected a string"),
-        (json!({"key": "{vault://hcv/token}"}), "config.key: gatelog knows references"),
+        (
+            json!({"key": "{vault://hcv/token}"}),
+            "config.key: gatelog knows references",
+        ),
         (json!({"key": ""}), "config.key: length must be at least 1"),
         (
             json!({"key": "my token"}),

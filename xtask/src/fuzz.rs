@@ -18,12 +18,13 @@ use crate::program;
 use crate::workspace::Workspace;
 
 /// Targets that need the crate `gatelog`, and with it everything.
-const OF_THE_SERVICE: [&str; 7] = [
+const OF_THE_SERVICE: [&str; 8] = [
     "config",
     "dsn",
     "headers",
     "inflate",
     "json_body",
+    "kong_json",
     "query",
     "senders",
 ];

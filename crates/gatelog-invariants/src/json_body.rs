@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use gatelog::decode::{Items, Text};
-use gatelog_record::json;
+use gatelog::decode::{self, Items, Text};
 
 /// - The items come to an end; each takes bytes of the body, in order, and all of them are taken.
 /// - There are no more items than bytes and one: memory is bounded by the body.
@@ -51,7 +50,7 @@ fn one_by_one(body: &str) {
     // Beyond that the work of telling broken items apart is given up.
     if lines.len() < 100 && lines.iter().all(is_object) {
         let items: Vec<_> = Items::new(body).collect();
-        let alone: Vec<_> = lines.iter().map(|line| json::read(line)).collect();
+        let alone: Vec<_> = lines.iter().map(|line| decode::read(line)).collect();
         assert_eq!(items, alone);
     }
 }

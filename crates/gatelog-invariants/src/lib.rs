@@ -51,6 +51,8 @@ pub mod inflate;
 #[cfg(feature = "service")]
 pub mod json_body;
 #[cfg(feature = "service")]
+pub mod kong_json;
+#[cfg(feature = "service")]
 pub mod query;
 #[cfg(feature = "service")]
 pub mod senders;
@@ -85,6 +87,8 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("inflate", inflate::check),
     #[cfg(feature = "service")]
     ("json_body", json_body::check),
+    #[cfg(feature = "service")]
+    ("kong_json", kong_json::check),
     #[cfg(feature = "service")]
     ("query", query::check),
     #[cfg(feature = "service")]

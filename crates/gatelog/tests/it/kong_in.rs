@@ -153,7 +153,7 @@ fn what_cannot_be_read_among_kongs_objects_is_told_with_200() {
     // By its shape, alone and in a batch.
     assert_eq!(ingest(&service, &[], &bad), (200, rejected.clone()));
     assert_eq!(ingest(&service, &[], &format!("[{bad}]")), (200, rejected));
-    let (status, answer) = ingest(&service, &[], &format!("[{{\"request\":{{,{bad}]"));
+    let (status, answer) = ingest(&service, &[], &format!("[{{\"request\":tru}},{bad}]"));
     assert_eq!((status, &answer["accepted"]), (200, &json!(0)));
     assert_eq!(answer["rejected"].as_array().unwrap().len(), 2);
     let (status, answer) = ingest(&service, &[], &format!("[{bad},{KONG_3}]"));

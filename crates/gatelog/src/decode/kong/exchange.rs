@@ -31,7 +31,8 @@ impl<'a> Reading<'a> {
                 self.url(*value, url.as_deref(), rest);
             }
             self.querystring(request.get("querystring"));
-            self.by_headers(url.and_then(|(_, url)| url));
+            let url = url.and_then(|(_, url)| url);
+            self.by_headers(url.as_deref());
         });
     }
 
@@ -77,7 +78,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Fields that stand in headers, or in the URL.
-    fn by_headers(&mut self, url: Option<Cow<'a, str>>) {
+    fn by_headers(&mut self, url: Option<&str>) {
         let record = &mut self.record;
         let headers = &record.request_headers;
         let header = |name| {
@@ -87,7 +88,7 @@ impl<'a> Reading<'a> {
         };
         record.user_agent = header("user-agent");
         let authority = || {
-            let (_, behind) = url.as_deref()?.split_once("://")?;
+            let (_, behind) = url?.split_once("://")?;
             let host = behind.split(['/', '?', '#']).next()?;
             (!host.is_empty()).then(|| Cow::Owned(host.to_owned()))
         };

@@ -56,9 +56,10 @@ impl<'o> Object<'o> {
         self.kept.take(name)
     }
 
-    /// Whether an object of this name was kept.
+    /// Whether members of an object of this name were kept.
     pub(super) fn keeps_object(&self, name: &str) -> bool {
-        self.kept.get(name).is_some_and(Json::is_object)
+        let kept = self.kept.get(name).and_then(Json::members);
+        kept.is_some_and(|members| !members.is_empty())
     }
 
     /// Writes a member that was kept.

@@ -245,6 +245,22 @@ fn target() -> impl Strategy<Value = (String, Value)> {
     })
 }
 
+fn times() -> impl Strategy<Value = Value> {
+    let times = (
+        0..9_000_000_i64,
+        -1..1000_i64,
+        0..1000_i64,
+        option::of(0..100_i64),
+    );
+    times.prop_map(|(request, proxy, kong, receive)| {
+        let mut times = json!({"request": request, "proxy": proxy, "kong": kong});
+        if let Some(receive) = receive {
+            times["receive"] = receive.into();
+        }
+        times
+    })
+}
+
 /// A log object, in the form of Kong 3 or in the seed's.
 fn object(of_seed: bool) -> impl Strategy<Value = Value> {
     let size = any::<u32>().prop_map(move |size| {
@@ -279,19 +295,7 @@ fn object(of_seed: bool) -> impl Strategy<Value = Value> {
     let response = response.prop_map(
         |(status, size, headers)| json!({"status": status, "size": size, "headers": headers}),
     );
-    let times = (
-        0..9_000_000_i64,
-        -1..1000_i64,
-        0..1000_i64,
-        option::of(0..100_i64),
-    );
-    let times = times.prop_map(|(request, proxy, kong, receive)| {
-        let mut times = json!({"request": request, "proxy": proxy, "kong": kong});
-        if let Some(receive) = receive {
-            times["receive"] = receive.into();
-        }
-        times
-    });
+    let times = times();
     let attempt = (text(), 1..65536).prop_map(|(ip, port)| json!({"ip": ip, "port": port}));
     let entities = (
         option::of(entity(&["id", "name"])),

@@ -5,6 +5,7 @@
 
 mod container;
 mod istio;
+mod kong;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -302,7 +302,8 @@ fn lines_that_gatelog_wrote_of_other_gateways_can_be_imported() {
     let key = |row: &Value| row["path"].as_str().unwrap().to_owned();
     let mut expected: Vec<_> = rows(&first, 3).iter().map(key).collect();
     let mut found: Vec<_> = rows(&second, 3).iter().map(key).collect();
-    (expected.sort(), found.sort());
+    expected.sort();
+    found.sort();
     assert_eq!(found, expected);
 }
 

@@ -26,6 +26,11 @@ pub struct Chunk<'a> {
 }
 
 impl Chunk<'_> {
+    /// The position of the next frame; of the first one before any was taken.
+    pub fn begin(&self) -> Position {
+        self.next
+    }
+
     /// The position behind the last frame.
     pub fn end(&self) -> Position {
         self.end

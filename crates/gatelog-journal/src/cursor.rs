@@ -167,7 +167,10 @@ impl Cursor {
 
     fn go_to(&mut self, position: Position) {
         self.next = position;
-        self.records = self.hold.records_before(position);
+        self.records = self.hold.records_before(position).or_else(|| {
+            let nearest = self.shared.seen().nearest(position)?;
+            (nearest.0 == position).then_some(nearest.1.records)
+        });
         self.open = None;
     }
 
@@ -398,6 +401,9 @@ impl Cursor {
         if let Some(before) = self.records {
             self.hold.mark(begin, before, first_ms);
             self.hold.mark(end, before + records, None);
+            let mut seen = self.shared.seen();
+            seen.mark(begin, before, first_ms);
+            seen.mark(end, before + records, None);
             self.records = Some(before + records);
         }
         Taken::Frames { begin, end }

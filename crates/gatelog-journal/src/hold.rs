@@ -39,13 +39,41 @@ pub(crate) struct Mark {
     pub(crate) time_ms: Option<u64>,
 }
 
+/// Places that cursors have come by.
+#[derive(Debug, Default)]
+pub(crate) struct Marks(BTreeMap<Position, Mark>);
+
+impl Marks {
+    /// Takes note of a place.
+    pub(crate) fn mark(&mut self, position: Position, records: u64, time_ms: Option<u64>) {
+        let Self(marks) = self;
+        let mark = marks.entry(position).or_default();
+        mark.records = records;
+        mark.time_ms = time_ms.or(mark.time_ms);
+        if marks.len() > MAX_MARKS {
+            // Every other one stays, the first among them: from there the lag is counted.
+            let mut stays = false;
+            marks.retain(|_, _| {
+                stays = !stays;
+                stays
+            });
+        }
+    }
+
+    /// What is known of `position`, or of the last place before it.
+    pub(crate) fn nearest(&self, position: Position) -> Option<(Position, Mark)> {
+        let nearest = self.0.range(..=position).next_back()?;
+        Some((*nearest.0, *nearest.1))
+    }
+}
+
 /// See above.
 #[derive(Debug)]
 pub(crate) struct Hold {
     pub(crate) name: String,
     released: AtomicU64,
     retired: AtomicBool,
-    marks: Mutex<BTreeMap<Position, Mark>>,
+    marks: Mutex<Marks>,
     file: Mutex<PositionFile>,
 }
 
@@ -70,25 +98,12 @@ impl Hold {
 
     /// Takes note of a place that a cursor has come by.
     pub(crate) fn mark(&self, position: Position, records: u64, time_ms: Option<u64>) {
-        let mut marks = self.marks();
-        let mark = marks.entry(position).or_default();
-        mark.records = records;
-        mark.time_ms = time_ms.or(mark.time_ms);
-        if marks.len() > MAX_MARKS {
-            // Every other one stays, the first among them: from there the lag is counted.
-            let mut stays = false;
-            marks.retain(|_, _| {
-                stays = !stays;
-                stays
-            });
-        }
+        self.marks().mark(position, records, time_ms);
     }
 
     /// What is known of `position`, or of the last place before it.
     pub(crate) fn nearest(&self, position: Position) -> Option<(Position, Mark)> {
-        let marks = self.marks();
-        let nearest = marks.range(..=position).next_back()?;
-        Some((*nearest.0, *nearest.1))
+        self.marks().nearest(position)
     }
 
     /// The records before `position`, if a cursor has come by there.
@@ -108,7 +123,7 @@ impl Hold {
         let nearest = self.nearest(position);
         if let Some((nearest, _)) = nearest {
             let mut marks = self.marks();
-            *marks = marks.split_off(&nearest);
+            marks.0 = marks.0.split_off(&nearest);
         }
         true
     }
@@ -140,7 +155,7 @@ impl Hold {
         self.retired.store(true, Ordering::Release);
     }
 
-    fn marks(&self) -> MutexGuard<'_, BTreeMap<Position, Mark>> {
+    fn marks(&self) -> MutexGuard<'_, Marks> {
         self.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

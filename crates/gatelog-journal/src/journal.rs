@@ -76,6 +76,7 @@ impl Journal {
             shelf: Mutex::new(Shelf::new(opened.segments.into())),
             deleting: Mutex::new(()),
             damage: Mutex::default(),
+            seen: Mutex::default(),
             keeper: Keeper::default(),
             _lock: lock,
         });

@@ -288,7 +288,10 @@ impl Shared {
 
     /// The records before `position`, and when the first one behind it was appended.
     fn look(&self, hold: &Hold, position: Position) -> (u64, u64) {
-        let nearest = hold.nearest(position);
+        let own = hold.nearest(position);
+        let seen = self.seen().nearest(position);
+        let known = [seen, own].into_iter().flatten();
+        let nearest = known.max_by_key(|(at, mark)| (*at, mark.time_ms.is_some()));
         if let Some((at, mark)) = nearest
             && let Some(time_ms) = mark.time_ms
             && at == position

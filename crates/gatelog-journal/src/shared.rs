@@ -11,6 +11,7 @@ use crate::acknowledge::Others;
 use crate::clock::Clock;
 use crate::damage::DamageBook;
 use crate::directory::{Home, Lock};
+use crate::hold::Marks;
 use crate::keeper::Keeper;
 use crate::shelf::Shelf;
 use crate::ticket::{Generations, Published, Ticket, TicketState};
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     /// Held while segments are deleted, one after the other, and while the spare file is taken.
     pub(crate) deleting: Mutex<()>,
     pub(crate) damage: Mutex<DamageBook>,
+    /// Places that any cursor has come by: what one reader has read another need not look up.
+    pub(crate) seen: Mutex<Marks>,
     pub(crate) keeper: Keeper,
     /// Held for as long as anybody can touch the files.
     pub(crate) _lock: Lock,
@@ -91,6 +94,10 @@ impl Shared {
 
     pub(crate) fn shelf(&self) -> MutexGuard<'_, Shelf> {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn seen(&self) -> MutexGuard<'_, Marks> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn generations(&self) -> MutexGuard<'_, Generations> {

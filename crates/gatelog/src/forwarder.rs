@@ -1,14 +1,17 @@
 //! From the journal to outputs: one thread for each output, each at its own pace.
 //!
 //! **Shape.** Readers are [registered](Outputs::register) before anything is deleted from the
-//! journal, and [started](Registered::start) later. An output's thread reads, gathers batches and
-//! delivers them; a thread for all of them, the watcher, looks after backlogs, so that these do not
-//! wait for a delivery that hangs.
+//! journal, and [started](Registered::start) later. A thread for all outputs, the scout, reads and decodes
+//! each record once and wakes those that want it. An output's own thread gathers batches and
+//! delivers them, and reads for itself where it is behind. Another for all of them, the watcher, looks after
+//! backlogs, so that these do not wait for a delivery that hangs.
 //!
 //! ```text
-//! journal ─► thread ─► Output::deliver ─► Tail ─► position, durable within a second
-//!               refused ─► dead letter    ▲        and place, in outputs/NAME.progress
-//! journal ─► watcher: over max_backlog ───┘─► dead letter
+//! journal ─► scout: decodes, sorts ─► rack of chunks
+//!                └──► inbox ─► thread ◄─┘
+//!                                └► Output::deliver ─► Tail ─► position, durable within a second
+//!                          refused ─► dead letter      ▲        and place, in outputs/NAME.progress
+//! journal ─► watcher: over max_backlog ────────────────┘─► dead letter
 //! ```
 //!
 //! **Invariants.** A place is passed when all before it is confirmed by the receiver, or is in
@@ -16,7 +19,8 @@
 //! at a time, each at least once: again only what was under way when it was given up, and, if the
 //! machine went down, what was confirmed in the second before.
 //!
-//! **Limits.** Memory: one chunk of the journal for each output. An output's [`MaxBacklog`] bounds
+//! **Limits.** Memory: [`VIEW_BYTES`](view::VIEW_BYTES) of the journal for each output, decoded, and what the
+//! rack keeps for all of them. An output's [`MaxBacklog`] bounds
 //! what it holds of the journal, to within the tick of the watcher.
 //!
 //! **Failure.** A panic of an output, or of a thread here, is an error as others: it is told, and the
@@ -24,33 +28,43 @@
 //!
 //! [`MaxBacklog`]: crate::output::MaxBacklog
 
+mod chunk;
 mod courier;
+mod eras;
+mod inbox;
 mod progress;
 mod progress_file;
+mod rack;
+mod scout;
 mod tail;
+mod view;
 mod watcher;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use gatelog_journal::Journal;
+use gatelog_journal::{Journal, Position};
 use tokio::sync::watch;
 
 use self::courier::Courier;
+use self::eras::{Era, Eras, Id, Member};
+use self::inbox::Inbox;
 use self::progress_file::ProgressFile;
-use self::tail::Tail;
+use self::scout::{Field, Scout};
+use self::tail::{Standing, Tail};
 use self::watcher::Watcher;
 use crate::dead_letter::DeadLetters;
 use crate::health::Health;
-use crate::output::{Output, Settings};
+use crate::output::OutputSet;
 use crate::telemetry::Telemetry;
 
 /// Outputs whose readers hold the journal, and that do not run yet.
-#[derive(Debug)]
 pub struct Registered {
     couriers: Vec<Courier>,
+    field: Arc<Field>,
 }
 
 /// Running outputs.
@@ -60,6 +74,8 @@ pub struct Outputs {
     pub states: Vec<OutputState>,
     couriers: Vec<JoinHandle<()>>,
     watcher: Watcher,
+    /// Where there is an output.
+    scout: Option<Scout>,
 }
 
 /// How an output is.
@@ -89,6 +105,14 @@ pub fn reader_name(output: &str) -> String {
     name
 }
 
+impl std::fmt::Debug for Registered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registered")
+            .field("couriers", &self.couriers)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Outputs {
     /// Registers the reader of each output. However much may wait for an output, it holds at most
     /// half of the journal's cap, `journal_max_bytes`: only stores may hold more. Files of their own are
@@ -97,13 +121,14 @@ impl Outputs {
     /// # Errors
     /// The journal's, for the position files.
     pub fn register(
-        outputs: Vec<(Arc<dyn Output>, Settings)>,
+        set: OutputSet,
         journal: &Journal,
         journal_max_bytes: u64,
         data_dir: &Path,
         dead_letters: &DeadLetters,
         telemetry: &Telemetry,
     ) -> gatelog_journal::Result<Registered> {
+        let OutputSet { outputs, routing } = set;
         let dir = progress_file::dir(data_dir);
         let readers: Vec<_> = outputs
             .iter()
@@ -113,28 +138,50 @@ impl Outputs {
         if let Err(error) = progress_file::keep_only(&dir, &readers) {
             tracing::warn!(%error, "what outputs that are no longer configured have left cannot be removed");
         }
-        let couriers = outputs.into_iter().map(|(output, mut settings)| {
+        let field = Arc::new(Field::default());
+        let end = journal.end();
+        field.begin(end);
+        let mut inboxes = BTreeMap::new();
+        let mut members = Vec::new();
+        let mut couriers = Vec::new();
+        for ((output, mut settings), id) in outputs.into_iter().zip((0..).map(Id)) {
             let max_bytes = &mut settings.max_backlog.bytes;
             *max_bytes = (*max_bytes).min(journal_max_bytes / 2);
             output.count_in(telemetry);
             let reader = reader_name(output.name());
             let dead_letter = dead_letters.of_output(output.name(), &reader);
             let progress = ProgressFile::open(&dir, &reader, journal);
+            let inbox = Arc::new(Inbox::new(end));
+            inboxes.insert(id, Arc::clone(&inbox));
+            members.push(Member {
+                id,
+                start: settings.start,
+            });
+            let standing = Standing {
+                id,
+                inbox,
+                version: 0,
+                field: Arc::clone(&field),
+            };
+            let output = (output, &settings);
             let tail = Tail::register(
                 &reader,
                 output,
-                &settings,
                 journal,
                 dead_letter,
                 progress,
+                standing,
                 telemetry,
             )?;
-            Ok(Courier::new(Arc::new(tail), settings, telemetry))
-        });
-        let couriers: gatelog_journal::Result<_> = couriers.collect();
-        Ok(Registered {
-            couriers: couriers?,
-        })
+            couriers.push(Courier::new(Arc::new(tail), settings, telemetry));
+        }
+        let era = Era {
+            from: Position::START,
+            routing,
+            members,
+        };
+        *field.routes.change() = Arc::new(Eras::new(0, &[era], inboxes));
+        Ok(Registered { couriers, field })
     }
 
     /// Waits for the threads to end, which they do some time after `stop` turns true.
@@ -146,6 +193,9 @@ impl Outputs {
         }
         // It is needed while they end, and makes durable what they have confirmed.
         self.watcher.join();
+        if let Some(scout) = self.scout {
+            scout.join();
+        }
     }
 }
 
@@ -174,6 +224,11 @@ impl Registered {
         for tail in &tails {
             tail.begin();
         }
+        let scout = tails.first().map(|tail| {
+            let field = Arc::clone(&self.field);
+            Scout::start(field, tail.cursor())
+        });
+        let scout = scout.transpose()?;
         let watcher = Watcher::start(tails)?;
         let couriers = self.couriers.into_iter();
         let couriers = couriers.map(|courier| courier.start(stop.subscribe()));
@@ -181,6 +236,7 @@ impl Registered {
             states,
             couriers: couriers.collect::<io::Result<_>>()?,
             watcher,
+            scout,
         })
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! **Shape.** An [`Output`] takes records and says what became of them. Everything else is the
 //! [forwarder's](crate::forwarder): reading, gathering, trying again, the position, the backlog and
-//! the dead letter. [`configured`] makes the outputs that the configuration names as plugins; each
-//! knows by its [claim](scope::Claim) which records are its own.
+//! the dead letter. [`configured`] makes the outputs that the configuration names as plugins. Which
+//! records are for which output a [`Routing`] decides for all of them at once.
 //!
 //! **Failure.** [`Undelivered`] tells what may be tried again from what never will be taken: by
 //! that, not by time alone, it is decided what waits and what is put aside.
@@ -19,6 +19,7 @@ pub mod loggly;
 pub mod scope;
 pub mod tls;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use gatelog_journal::Start;
@@ -38,12 +39,6 @@ pub trait Output: Send + Sync {
         let _: &Telemetry = telemetry;
     }
 
-    /// Whether this record is for this output; others are passed over.
-    fn wants(&self, record: &AccessRecord<'_>) -> bool {
-        let _: &AccessRecord<'_> = record;
-        true
-    }
-
     /// Sends records: up to [`Settings::max_batch_records`] of them, times
     /// [`Settings::concurrency`]. When it returns `Ok` the receiver has confirmed all of them.
     ///
@@ -56,6 +51,39 @@ pub trait Output: Send + Sync {
         &'a self,
         records: &'a [&'a AccessRecord<'a>],
     ) -> BoxFuture<'a, Result<(), Undelivered>>;
+}
+
+/// Outputs, each with how it is treated, and what decides which of them get a record.
+#[derive(Clone)]
+pub struct OutputSet {
+    /// The outputs.
+    pub outputs: Vec<(Arc<dyn Output>, Settings)>,
+    /// What decides among them.
+    pub routing: Arc<dyn Routing>,
+}
+
+impl OutputSet {
+    /// These, each of which gets every record.
+    pub fn all(outputs: Vec<(Arc<dyn Output>, Settings)>) -> Self {
+        let count = outputs.len();
+        Self {
+            outputs,
+            routing: Arc::new(move |_: &AccessRecord<'_>, to: &mut Vec<usize>| to.extend(0..count)),
+        }
+    }
+}
+
+/// Decides for which outputs a record is. It is asked once for each record, and again where one is read
+/// again; the answer is always the same.
+pub trait Routing: Send + Sync {
+    /// Adds the places, among the outputs, of those that the record is for, each of them once.
+    fn route(&self, record: &AccessRecord<'_>, to: &mut Vec<usize>);
+}
+
+impl<F: Fn(&AccessRecord<'_>, &mut Vec<usize>) + Send + Sync> Routing for F {
+    fn route(&self, record: &AccessRecord<'_>, to: &mut Vec<usize>) {
+        self(record, to);
+    }
 }
 
 /// Which records were not delivered, and why. Those that are in neither list are confirmed. The

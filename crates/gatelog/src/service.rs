@@ -32,9 +32,9 @@ use crate::dead_letter::DeadLetters;
 use crate::forwarder::{OutputState, Outputs};
 use crate::health::Health;
 use crate::intake::{Intake, hash_key};
+use crate::output::OutputSet;
 use crate::output::address::Reach;
 use crate::output::configured::{OutputsError, configured};
-use crate::output::{self, Output};
 use crate::pipeline::Pipeline;
 use crate::plugins::Fixed;
 use crate::refusal::{self, Refused};
@@ -249,7 +249,7 @@ pub async fn start(config: &Config) -> Result<Running, StartError> {
 )]
 pub async fn start_with_outputs(
     config: &Config,
-    outputs: Vec<(Arc<dyn Output>, output::Settings)>,
+    outputs: OutputSet,
 ) -> Result<Running, StartError> {
     let listening = || io(format!("listen on {}", config.listen));
     // Before anything is made on the disk: an address that is taken is the commonest mistake. Who

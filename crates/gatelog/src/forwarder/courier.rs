@@ -13,19 +13,18 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use gatelog_journal::{Cursor, Read};
+use gatelog_journal::Cursor;
 use metrics::Counter;
 use tokio::sync::watch;
 
+use super::inbox::Ahead;
 use super::progress::{Passed, Wanted};
 use super::tail::Tail;
+use super::view::{Taken, VIEW_BYTES};
 use crate::backoff::Backoff;
 use crate::caught::caught_async;
 use crate::output::{Settings, Undelivered};
 use crate::telemetry::Telemetry;
-
-/// Bytes of frames that are read at once.
-const CHUNK_BYTES: usize = 256 << 10;
 
 /// The pause after a failure of the own disk, first and longest.
 const DISK_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -36,15 +35,17 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// How often it is looked whether a batch is full.
 const GATHER_TICK: Duration = Duration::from_millis(20);
 
+/// How often an output passes what it does not want.
+const IDLE_TICK: Duration = Duration::from_millis(100);
+
+/// How often it is looked, when the process ends, whether the scout has looked at everything.
+const LAST_TICK: Duration = Duration::from_millis(5);
+
 /// What the thread works with.
 pub(super) struct Courier {
     tail: Arc<Tail>,
     settings: Settings,
     cursor: Cursor,
-    /// It is not known that all before the cursor is done with: go back to what is.
-    astray: bool,
-    /// Bytes of a record in the journal, as last seen.
-    record_bytes: u64,
     delivered: Counter,
     rejected: Counter,
     errors: Counter,
@@ -68,8 +69,6 @@ impl Courier {
             errors: counter("gatelog_output_errors_total"),
             tail,
             settings,
-            astray: true,
-            record_bytes: 1024,
         }
     }
 
@@ -142,60 +141,63 @@ impl Courier {
 
     /// Waits until there is something to deliver, and then for a batch to grow.
     async fn gather(&mut self, stop: &mut watch::Receiver<bool>) {
-        tokio::select! {
-            _ = self.cursor.wait() => {}
-            _ = stop.wait_for(|stop| *stop) => return,
+        let at = self.tail.passed().position;
+        let inbox = self.tail.inbox();
+        match inbox.next(at) {
+            Ahead::Unknown => return,
+            Ahead::At(_) => {}
+            Ahead::Nothing if *stop.borrow() => return tokio::time::sleep(LAST_TICK).await,
+            Ahead::Nothing => {
+                // What it does not want is passed now and then, if there is any.
+                let cursor = &mut self.cursor;
+                let pass = async {
+                    if cursor.seek(at).is_ok() {
+                        let _closed = cursor.wait().await.is_err();
+                    }
+                    tokio::time::sleep(IDLE_TICK).await;
+                };
+                tokio::select! {
+                    () = inbox.arrived() => {}
+                    () = pass => return,
+                    _ = stop.wait_for(|stop| *stop) => return,
+                }
+            }
         }
         if self.settings.max_batch_records <= 1 {
             return;
         }
-        let full_bytes = self.full_bytes();
+        let full = window_records(&self.settings);
         let deadline = Instant::now() + self.settings.max_coalescing_delay;
-        while self.cursor.unread_bytes() < full_bytes && Instant::now() < deadline {
+        while !inbox.has(full, VIEW_BYTES) {
+            let left = deadline.saturating_duration_since(Instant::now());
             let stopped = stop.wait_for(|stop| *stop);
-            if tokio::time::timeout(GATHER_TICK, stopped).await.is_ok() {
+            let pause = tokio::time::timeout(left.min(GATHER_TICK), stopped);
+            if left.is_zero() || pause.await.is_ok() {
                 return;
             }
         }
     }
 
-    /// About how many bytes of frames have the records of a full batch.
-    fn full_bytes(&self) -> u64 {
-        let batch = self
-            .record_bytes
-            .saturating_mul(self.settings.max_batch_records as u64);
-        batch.min(CHUNK_BYTES as u64)
-    }
-
-    /// Reads and delivers the next chunk.
+    /// Takes and delivers what there is.
     async fn forward(&mut self, stop: &mut watch::Receiver<bool>) -> Result<Went, String> {
-        let passed = self.tail.passed().position;
-        if self.astray || self.cursor.position() < passed {
-            let sought = self.cursor.seek(passed);
-            sought.map_err(|error| error.to_string())?;
-        }
-        // Until it is done with what it reads.
-        self.astray = true;
-        let begin = self.cursor.position();
-        let read = self.cursor.read(CHUNK_BYTES);
-        let chunk = match read.map_err(|error| error.to_string())? {
-            Read::Chunk(chunk) => chunk,
-            Read::Damaged(damage) => {
+        let at = self.tail.passed().position;
+        let taken = self.tail.take(at, &mut self.cursor);
+        let view = match taken.map_err(|error| error.to_string())? {
+            Taken::View(view) => view,
+            Taken::Damaged(damage) => {
                 self.tail.pass_damage(&damage);
-                self.astray = false;
                 return Ok(Went::On);
             }
-            Read::Nothing => {
+            Taken::Nothing(position) => {
                 self.tail.health().set_opened();
-                self.astray = false;
-                return Ok(Went::Idle);
+                self.tail.pass_nothing(position);
+                let end = self.cursor.position().plus(self.cursor.unread_bytes());
+                // What the scout has not looked at yet may be for it.
+                let has_all = position >= end;
+                return Ok(if has_all { Went::Idle } else { Went::On });
             }
         };
-        let end = chunk.end();
-        let wanted = Wanted::of(chunk, begin, end, self.tail.output());
-        if !wanted.records.is_empty() {
-            self.record_bytes = end.since(begin) / wanted.records.len() as u64;
-        }
+        let wanted = view.wanted(self.tail.id());
         let delivery = Delivery {
             tail: &self.tail,
             settings: &self.settings,
@@ -204,10 +206,14 @@ impl Courier {
             errors: &self.errors,
             chunk: &wanted,
         };
-        let done = delivery.all(stop).await;
-        self.astray = !matches!(done, Ok(Went::On));
-        done
+        delivery.all(stop).await
     }
+}
+
+/// How many records are under way at a time at the most.
+fn window_records(settings: &Settings) -> usize {
+    let batch = settings.max_batch_records.max(1);
+    batch.saturating_mul(settings.concurrency.max(1))
 }
 
 /// How a step went.
@@ -269,7 +275,7 @@ impl Delivery<'_, '_> {
         let mut backoff = self.backoff();
         let mut failing_since = None;
         let count = self.chunk.records.len();
-        let size = self.settings.max_batch_records.max(1) * self.settings.concurrency.max(1);
+        let size = window_records(self.settings);
         let mut window = Window {
             left: Vec::new(),
             refused: Vec::new(),
@@ -284,7 +290,7 @@ impl Delivery<'_, '_> {
                     self.tail.confirm(self.chunk, count);
                     return Ok(Went::On);
                 }
-                window.end = count.min(first + size);
+                window.end = count.min(first.saturating_add(size));
                 window.left = (first..window.end).collect();
             }
             let before = window.left.len();
@@ -324,7 +330,7 @@ impl Delivery<'_, '_> {
         let records = window
             .left
             .iter()
-            .filter_map(|place| self.chunk.records.get(*place));
+            .filter_map(|place| self.chunk.records.get(*place).copied());
         let records: Vec<_> = records.collect();
         health.busy(true);
         let answer = tokio::select! {

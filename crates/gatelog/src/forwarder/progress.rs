@@ -1,11 +1,10 @@
-//! A chunk of the journal as an output sees it: what it wants, and what is passed with each record.
+//! A stretch of the journal as an output sees it: what it wants, and what is passed with each record.
 
-use gatelog_journal::{Frame, Position};
+use gatelog_journal::Position;
 use gatelog_record::AccessRecord;
 
+use super::chunk::Contents;
 use crate::dead_letter::UnreadableFrame;
-use crate::output::Output;
-use crate::pipeline::frames::Decoded;
 use crate::place::Place;
 
 /// How far an output has come.
@@ -27,51 +26,42 @@ impl Passed {
     }
 }
 
-/// The records of a chunk that an output wants.
+/// The records that an output wants of a stretch of the journal.
 #[derive(Debug)]
-pub(super) struct Wanted<'f> {
-    pub(super) records: Vec<AccessRecord<'f>>,
+pub(super) struct Wanted<'c> {
+    pub(super) records: Vec<&'c AccessRecord<'c>>,
     /// The place behind each record.
     pub(super) places: Vec<Place>,
-    pub(super) unreadable: Vec<UnreadableFrame<'f>>,
-    /// Where the chunk begins.
+    pub(super) unreadable: Vec<UnreadableFrame<'c>>,
+    /// Where the stretch begins.
     begin: Position,
-    /// The position behind the chunk.
+    /// The position behind it.
     end: Position,
 }
 
-impl<'f> Wanted<'f> {
-    pub(super) fn of(
-        frames: impl Iterator<Item = Frame<'f>>,
-        begin: Position,
-        end: Position,
-        output: &dyn Output,
-    ) -> Self {
-        let decoded = Decoded::of(frames);
-        let mut frames = decoded.ends.into_iter().peekable();
-        // How many records the frames before have.
-        let mut before = 0;
-        let (mut records, mut places) = (Vec::new(), Vec::new());
-        for (index, record) in decoded.records.into_iter().enumerate() {
-            while let Some((count, _)) = frames.next_if(|(count, _)| *count <= index) {
-                before = count;
-            }
-            if let Some((_, frame_end)) = frames.peek()
-                && output.wants(&record)
-            {
-                // All records of a frame are counted, so that it is right for other wishes, too.
-                let number = u32::try_from(index + 1 - before).unwrap_or(u32::MAX);
-                records.push(record);
-                places.push(Place::within(*frame_end, number));
-            }
-        }
+impl<'c> Wanted<'c> {
+    /// Nothing of a stretch.
+    pub(super) fn nothing(begin: Position, end: Position) -> Self {
         Self {
-            records,
-            places,
-            unreadable: decoded.unreadable,
+            records: Vec::new(),
+            places: Vec::new(),
+            unreadable: Vec::new(),
             begin,
             end,
         }
+    }
+
+    /// Adds those of its records that are wished for.
+    pub(super) fn add(&mut self, contents: &'c Contents<'c>, wishes: Option<&Vec<usize>>) {
+        for index in wishes.into_iter().flatten() {
+            if let Some(record) = contents.records.get(*index)
+                && let Some(place) = contents.places.get(*index)
+            {
+                self.records.push(record);
+                self.places.push(*place);
+            }
+        }
+        self.unreadable.extend_from_slice(&contents.unreadable);
     }
 
     /// How many records the frames have that could not be decoded, by their heads.

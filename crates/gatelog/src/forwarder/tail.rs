@@ -18,8 +18,12 @@ use gatelog_journal::{Cursor, Damage, Journal, Position, ReaderHandle};
 use metrics::Counter;
 use tokio::sync::watch;
 
+use super::eras::Id;
+use super::inbox::Inbox;
 use super::progress::{Passed, Wanted};
 use super::progress_file::ProgressFile;
+use super::scout::Field;
+use super::view::{Taken, Taker};
 use crate::dead_letter::{DeadLetter, Letter, UnreadableFrame};
 use crate::health::Health;
 use crate::intake;
@@ -38,6 +42,7 @@ pub(super) struct Tail {
     dead_letter: DeadLetter,
     health: Arc<Health>,
     backlog: Counter,
+    standing: Standing,
     /// Keeps what is not passed in the journal.
     handle: ReaderHandle,
     /// Everything before it is done with.
@@ -80,15 +85,24 @@ impl std::fmt::Debug for Tail {
     }
 }
 
+/// Where an output stands among all of them.
+pub(super) struct Standing {
+    pub(super) id: Id,
+    pub(super) inbox: Arc<Inbox>,
+    /// The version of the eras in which it came to be.
+    pub(super) version: u64,
+    pub(super) field: Arc<Field>,
+}
+
 impl Tail {
-    /// Registers the output's reader with the journal. `progress` is the file, and what it says.
+    /// Registers the output's reader with the journal; with the file, and what it says.
     pub(super) fn register(
         reader: &str,
-        output: Arc<dyn Output>,
-        settings: &Settings,
+        (output, settings): (Arc<dyn Output>, &Settings),
         journal: &Journal,
         dead_letter: DeadLetter,
         (file, kept): (ProgressFile, Option<Passed>),
+        standing: Standing,
         telemetry: &Telemetry,
     ) -> gatelog_journal::Result<Self> {
         let registered = journal.reader(reader, settings.start)?;
@@ -107,6 +121,7 @@ impl Tail {
             max_backlog: settings.max_backlog,
             dead_letter,
             backlog: telemetry.counter_of("gatelog_output_backlog_total", &[("output", name)]),
+            standing,
             handle: registered.handle(),
             passed: watch::Sender::new(passed),
             since: Instant::now(),
@@ -152,6 +167,30 @@ impl Tail {
 
     pub(super) fn output(&self) -> &dyn Output {
         &*self.output
+    }
+
+    pub(super) fn id(&self) -> Id {
+        self.standing.id
+    }
+
+    pub(super) fn inbox(&self) -> &Inbox {
+        &self.standing.inbox
+    }
+
+    /// What there is for the output behind `at`.
+    pub(super) fn take(&self, at: Position, cursor: &mut Cursor) -> gatelog_journal::Result<Taken> {
+        let Standing {
+            id,
+            inbox,
+            version,
+            field,
+        } = &self.standing;
+        let taker = Taker {
+            id: *id,
+            inbox,
+            version: *version,
+        };
+        taker.take(at, field, cursor)
     }
 
     pub(super) fn passed(&self) -> Passed {
@@ -200,7 +239,7 @@ impl Tail {
         let passed = self.passed().place;
         let letters = refused.iter().filter_map(|(index, reason)| {
             Some(Letter {
-                record: chunk.records.get(*index)?,
+                record: chunk.records.get(*index).copied()?,
                 reason,
                 place: *chunk.places.get(*index)?,
             })
@@ -225,6 +264,11 @@ impl Tail {
         let mut state = self.state();
         state.losses.damaged(damage);
         self.pass(&mut state, Passed::behind(damage.to));
+    }
+
+    /// Passes a stretch in which there is nothing for the output.
+    pub(super) fn pass_nothing(&self, to: Position) {
+        self.pass(&mut self.state(), Passed::behind(to));
     }
 
     /// Passes what lies before, if it has not been.

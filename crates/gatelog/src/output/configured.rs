@@ -1,7 +1,7 @@
 //! The outputs that Kong's entities name.
 //!
 //! **Shape.** Each plugin's instance becomes an output with its settings. Which records are whose is
-//! decided among all instances of one plugin's name ([`scope`](super::scope)).
+//! decided among all instances of one plugin's name ([`Scopes`]).
 
 use std::io;
 use std::sync::Arc;
@@ -14,9 +14,9 @@ use super::http_log::{HttpLog, HttpLogError};
 use super::kong_json::CustomFieldError;
 use super::line::Line;
 use super::loggly::{Loggly, LogglyError};
-use super::scope::{Claim, claims};
-use super::{Output, Settings};
-use crate::config::plugins::{self, Instance, ItemError, Kind, Kong, instances};
+use super::scope::Scopes;
+use super::{Output, OutputSet, Settings};
+use crate::config::plugins::{self, ItemError, Kind, Kong, instances};
 
 /// Why there are no outputs. What is wrong with the configuration has been told before by its check.
 #[derive(Debug, thiserror::Error)]
@@ -52,26 +52,29 @@ pub enum OutputsError {
     Thread(#[source] io::Error),
 }
 
-/// An output, and how it is treated.
-pub type Configured = (Arc<dyn Output>, Settings);
-
-/// Makes the outputs that the plugins name, which connect to what `reach` allows, and tells the log what [`warnings`] says of them.
+/// Makes the outputs that the plugins name, which connect to what `reach` allows, and tells the log what
+/// [`warnings`] says of them.
 ///
 /// # Errors
 /// [`OutputsError`].
-pub fn configured(kong: &Kong, reach: Reach) -> Result<Vec<Configured>, OutputsError> {
+pub fn configured(kong: &Kong, reach: Reach) -> Result<OutputSet, OutputsError> {
     for warning in warnings(kong)? {
         tracing::warn!(warning, "output");
     }
     let mut files = Files::default();
     let mut outputs = Vec::new();
-    for (instance, claim) in claimed(instances(kong)?) {
+    let running = instances(kong)?.into_iter();
+    let running: Vec<_> = running.filter(|one| one.plugin.enabled()).collect();
+    let scopes = running
+        .iter()
+        .map(|one| (one.plugin.kind().name(), &one.scope));
+    let routing = Arc::new(Scopes::new(scopes));
+    for instance in running {
         let output = match instance.plugin.kind() {
             Kind::FileLog(settings) => {
                 let file = files.at(&settings.path).map_err(OutputsError::Thread)?;
                 let line = line(&settings.line)?;
-                let output: Arc<dyn Output> =
-                    Arc::new(FileLog::new(instance.output, claim, line, file));
+                let output: Arc<dyn Output> = Arc::new(FileLog::new(instance.output, line, file));
                 let treated = Settings {
                     start: settings.delivery.start,
                     max_backlog: settings.delivery.max_backlog,
@@ -81,7 +84,7 @@ pub fn configured(kong: &Kong, reach: Reach) -> Result<Vec<Configured>, OutputsE
             }
             Kind::HttpLog(settings) => {
                 let name = instance.output.clone();
-                let output = HttpLog::new(name, claim, settings, reach);
+                let output = HttpLog::new(name, settings, reach);
                 let output = output.map_err(|source| OutputsError::HttpLog {
                     output: instance.output,
                     source,
@@ -91,7 +94,7 @@ pub fn configured(kong: &Kong, reach: Reach) -> Result<Vec<Configured>, OutputsE
             }
             Kind::Loggly(settings) => {
                 let name = instance.output.clone();
-                let output = Loggly::new(name, claim, settings, reach);
+                let output = Loggly::new(name, settings, reach);
                 let output = output.map_err(|source| OutputsError::Loggly {
                     output: instance.output,
                     source,
@@ -102,7 +105,7 @@ pub fn configured(kong: &Kong, reach: Reach) -> Result<Vec<Configured>, OutputsE
         };
         outputs.push(output);
     }
-    Ok(outputs)
+    Ok(OutputSet { outputs, routing })
 }
 
 /// What an operator should know of the outputs, although they work.
@@ -130,24 +133,6 @@ pub fn warnings(kong: &Kong) -> Result<Vec<String>, OutputsError> {
         warnings.extend(of_one.into_iter().map(named));
     }
     Ok(warnings)
-}
-
-/// The instances that run, each with its claim among those of its plugin's name.
-fn claimed(instances: Vec<Instance<'_>>) -> Vec<(Instance<'_>, Claim)> {
-    let mut claimed = Vec::new();
-    let running: Vec<_> = instances
-        .into_iter()
-        .filter(|one| one.plugin.enabled())
-        .collect();
-    for name in Kind::NAMES {
-        let of_name = running
-            .iter()
-            .filter(|one| one.plugin.kind().name() == name);
-        let of_name: Vec<_> = of_name.cloned().collect();
-        let scopes: Vec<_> = of_name.iter().map(|one| one.scope.clone()).collect();
-        claimed.extend(of_name.into_iter().zip(claims(&scopes)));
-    }
-    claimed
 }
 
 fn line(line: &plugins::Line) -> Result<Line, OutputsError> {

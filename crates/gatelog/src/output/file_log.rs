@@ -26,7 +26,6 @@ use tokio::sync::{Mutex, oneshot};
 use self::appended::Answer;
 pub use self::appended::AppendedFile;
 use super::line::Line;
-use super::scope::Claim;
 use super::{Output, Settings, Undelivered};
 
 /// A buffer that has grown over this is not kept.
@@ -36,7 +35,6 @@ const KEPT_BYTES: usize = 4 << 20;
 #[derive(Debug)]
 pub struct FileLog {
     name: String,
-    claim: Claim,
     line: Line,
     file: Arc<AppendedFile>,
     state: Mutex<State>,
@@ -71,11 +69,10 @@ impl Files {
 }
 
 impl FileLog {
-    /// Under this name, for the records of the claim.
-    pub fn new(name: String, claim: Claim, line: Line, file: Arc<AppendedFile>) -> Self {
+    /// Under this name.
+    pub fn new(name: String, line: Line, file: Arc<AppendedFile>) -> Self {
         Self {
             name,
-            claim,
             line,
             file,
             state: Mutex::default(),
@@ -121,10 +118,6 @@ impl FileLog {
 impl Output for FileLog {
     fn name(&self) -> &str {
         &self.name
-    }
-
-    fn wants(&self, record: &AccessRecord<'_>) -> bool {
-        self.claim.wants(record)
     }
 
     fn deliver<'a>(

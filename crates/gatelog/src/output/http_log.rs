@@ -47,7 +47,6 @@ pub use self::endpoint::Endpoint;
 pub use self::proxy::ProxyError;
 use super::address::Reach;
 use super::kong_json::{CustomFieldError, KongJson};
-use super::scope::Claim;
 use super::tls::TlsError;
 use super::{Output, Refused, Undelivered};
 use crate::config::plugins::{self, DestinationError};
@@ -80,7 +79,6 @@ pub enum HttpLogError {
 #[derive(Debug)]
 pub struct HttpLog {
     name: String,
-    claim: Claim,
     json: KongJson,
     /// Records of a request; with 1 the body is no list.
     batch_records: usize,
@@ -94,14 +92,13 @@ pub struct HttpLog {
 }
 
 impl HttpLog {
-    /// Under this name, for the records of the claim, to where it may connect. It reads files and the
+    /// Under this name, to where it may connect. It reads files and the
     /// environment.
     ///
     /// # Errors
     /// [`HttpLogError`].
     pub fn new(
         name: String,
-        claim: Claim,
         settings: &plugins::HttpLog,
         reach: Reach,
     ) -> Result<Self, HttpLogError> {
@@ -126,7 +123,6 @@ impl HttpLog {
         client.add_headers(&mut headers);
         Ok(Self {
             name,
-            claim,
             json: settings.json.writer()?,
             batch_records: settings.queue.max_batch_size,
             gzip: settings.gzip,
@@ -240,10 +236,6 @@ impl HttpLog {
 impl Output for HttpLog {
     fn name(&self) -> &str {
         &self.name
-    }
-
-    fn wants(&self, record: &AccessRecord<'_>) -> bool {
-        self.claim.wants(record)
     }
 
     fn deliver<'a>(

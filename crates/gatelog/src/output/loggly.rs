@@ -34,7 +34,6 @@ use self::receiver::Receiver;
 use self::stream::Stream;
 use super::address::Reach;
 use super::kong_json::CustomFieldError;
-use super::scope::Claim;
 use super::tls::{TlsClient, TlsError};
 use super::{Output, Settings, Undelivered};
 use crate::config::plugins::{self, Severities, Transport};
@@ -44,7 +43,6 @@ use crate::telemetry::Telemetry;
 #[derive(Debug)]
 pub struct Loggly {
     name: String,
-    claim: Claim,
     severities: Severities,
     message: Message,
     wire: Mutex<Wire>,
@@ -93,13 +91,12 @@ impl Counts {
 }
 
 impl Loggly {
-    /// Under this name, for the records of the claim, to what may be reached.
+    /// Under this name, to what may be reached.
     ///
     /// # Errors
     /// [`LogglyError`].
     pub fn new(
         name: String,
-        claim: Claim,
         settings: &plugins::Loggly,
         reach: Reach,
     ) -> Result<Self, LogglyError> {
@@ -116,7 +113,6 @@ impl Loggly {
         };
         Ok(Self {
             name,
-            claim,
             severities: settings.severities,
             message,
             wire: Mutex::new(wire),
@@ -138,6 +134,21 @@ impl Loggly {
     }
 }
 
+impl Loggly {
+    /// Those that are sent by their severity, with their places.
+    fn of_level<'a>(
+        &self,
+        records: &[&'a AccessRecord<'a>],
+    ) -> (Vec<usize>, Vec<&'a AccessRecord<'a>>) {
+        let numbered = records.iter().copied().enumerate();
+        let sent = numbered.filter(|(_, record)| {
+            let severity = self.severities.of_status(record.response_code);
+            self.severities.takes(severity)
+        });
+        sent.unzip()
+    }
+}
+
 impl Output for Loggly {
     fn name(&self) -> &str {
         &self.name
@@ -154,18 +165,6 @@ impl Output for Loggly {
         let _first = self.counts.set(counts).is_ok();
     }
 
-    fn wants(&self, record: &AccessRecord<'_>) -> bool {
-        if !self.claim.wants(record) {
-            return false;
-        }
-        let severity = self.severities.of_status(record.response_code);
-        let is_sent = self.severities.takes(severity);
-        if !is_sent && let Some(counts) = self.counts.get() {
-            counts.below_level.increment(1);
-        }
-        is_sent
-    }
-
     fn deliver<'a>(
         &'a self,
         records: &'a [&'a AccessRecord<'a>],
@@ -173,10 +172,18 @@ impl Output for Loggly {
         Box::pin(async move {
             let mut wire = self.wire.lock().await;
             let counts = self.counts.get().cloned().unwrap_or_else(Counts::none);
-            let undelivered = match &mut *wire {
-                Wire::Datagrams(datagrams) => datagrams.send(&self.message, records, &counts).await,
-                Wire::Stream(stream) => stream.send(&self.message, records, &counts).await,
+            let (places, sent) = self.of_level(records);
+            let below_level = records.len() - sent.len();
+            let mut undelivered = match &mut *wire {
+                Wire::Datagrams(datagrams) => datagrams.send(&self.message, &sent, &counts).await,
+                Wire::Stream(stream) => stream.send(&self.message, &sent, &counts).await,
             };
+            // They are confirmed with this, whatever becomes of the others, and do not come again.
+            counts.below_level.increment(below_level as u64);
+            let place = |index: &mut usize| *index = places.get(*index).copied().unwrap_or(*index);
+            undelivered.later.iter_mut().for_each(place);
+            let refused = undelivered.refused.iter_mut();
+            refused.for_each(|refused| place(&mut refused.index));
             if undelivered.later.is_empty() && undelivered.refused.is_empty() {
                 Ok(())
             } else {

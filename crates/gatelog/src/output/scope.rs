@@ -1,7 +1,7 @@
 //! For which records a plugin's instance is, among others of its name.
 //!
-//! **Shape.** A [`Scope`] names a service, a route, a consumer, some of them or nothing. [`claims`]
-//! compiles the scopes of all instances of one plugin; each [`Claim`] then decides by itself.
+//! **Shape.** A [`Scope`] names a service, a route, a consumer, some of them or nothing. [`Scopes`] has
+//! those of all instances, compiled, and finds the winners of each plugin for a record.
 //!
 //! **Rules.** Of the instances whose scopes match a record only those of the most specific scope run,
 //! in Kong's order: route, service and consumer; route and consumer; service and consumer; route and
@@ -9,20 +9,20 @@
 //!
 //! | scope | matches |
 //! |---|---|
-//! | service | `service`; the host in a `service` or `upstream_cluster` of the form `outbound\|PORT\|\|HOST` |
-//! | route | `route`, `route_name` |
-//! | consumer | `consumer` |
+//! | service | `service`, `service_id`; the host in a `service` or `upstream_cluster` of the form `outbound\|PORT\|\|HOST` |
+//! | route | `route`, `route_name`, `route_id` |
+//! | consumer | `consumer`, `consumer_custom_id`, `consumer_id` |
 //!
-//! **Limits.** No allocation for a record. A scope that does not match costs comparisons of a few
-//! texts; one that does, a search among hashes for each kind of scope that is stronger.
+//! **Limits.** No allocation for a record. It costs a look at a few bits for each kind of scope that a plugin
+//! has, however many instances of it there are, and a comparison of texts where one is found.
 //!
 //! **Source.** Kong 3.10, `kong/runloop/plugins_iterator.lua`.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use gatelog_record::AccessRecord;
 
-use super::cluster;
+use super::{Routing, cluster};
 
 /// What a plugin's instance is for. What is not named is anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,15 +47,16 @@ const ORDER: [[bool; 3]; 8] = [
     [false, false, false],
 ];
 
-/// The decision of one instance.
-#[derive(Clone, Debug, Default)]
-pub struct Claim {
-    scope: Scope,
-    /// The scopes that win over this one.
-    stronger: Vec<Arc<Rank>>,
+/// The scopes of all instances, compiled.
+#[derive(Debug, Default)]
+pub struct Scopes {
+    /// For each plugin those of its ranks that have a scope, the strongest first.
+    plugins: Vec<Vec<Rank>>,
+    /// Which of service, route and consumer any scope names: what others say is not looked at.
+    named: [bool; 3],
 }
 
-/// All scopes that name the same kinds of things.
+/// All scopes of one plugin that name the same kinds of things.
 #[derive(Debug)]
 struct Rank {
     named: [bool; 3],
@@ -65,12 +66,12 @@ struct Rank {
     hashes: Vec<u64>,
     /// In the order of the hashes. What is not named is empty.
     keys: Vec<[String; 3]>,
+    /// Of each key its instances, by their places among all.
+    instances: Vec<Vec<usize>>,
 }
 
-/// What a record says of its service, its route and its consumer.
-struct Told<'r> {
-    texts: [[Option<&'r str>; 3]; 3],
-}
+/// What a record says of its service, its route and its consumer, with the hashes of that.
+type Told<'r> = [[Option<(&'r str, u64)>; 4]; 3];
 
 impl Scope {
     /// A scope of these names of one service, one route and one consumer; where there are none, of any.
@@ -82,14 +83,6 @@ impl Scope {
 
     fn named(&self) -> [bool; 3] {
         self.names.each_ref().map(|names| !names.is_empty())
-    }
-
-    fn matches(&self, told: &Told<'_>) -> bool {
-        let mut kinds = self.names.iter().zip(&told.texts);
-        kinds.all(|(names, texts)| {
-            let mut texts = texts.iter().flatten();
-            names.is_empty() || texts.any(|text| names.iter().any(|name| name == text))
-        })
     }
 
     /// Every way to name it.
@@ -111,93 +104,119 @@ impl Scope {
     }
 }
 
-/// Compiles the scopes of all instances of one plugin, in their order.
-pub fn claims(scopes: &[Scope]) -> Vec<Claim> {
-    let ranks: Vec<_> = ORDER
-        .iter()
-        .map(|named| Arc::new(Rank::of(*named, scopes)))
-        .collect();
-    let claim = |scope: &Scope| {
-        let own = scope.named();
-        let stronger = ranks.iter().take_while(|rank| rank.named != own);
-        let stronger = stronger.filter(|rank| !rank.keys.is_empty());
-        Claim {
-            scope: scope.clone(),
-            stronger: stronger.cloned().collect(),
+impl Scopes {
+    /// Compiles the scopes of instances, each with the name of its plugin.
+    pub fn new<'s>(scopes: impl Iterator<Item = (&'static str, &'s Scope)>) -> Self {
+        let scopes: Vec<_> = scopes.enumerate().collect();
+        let mut names: Vec<_> = scopes.iter().map(|(_, (name, _))| *name).collect();
+        names.sort_unstable();
+        names.dedup();
+        let plugins = names.into_iter().map(|plugin| {
+            let of_plugin = scopes.iter().filter(|(_, (name, _))| *name == plugin);
+            let of_plugin: Vec<_> = of_plugin.map(|(at, (_, scope))| (*at, *scope)).collect();
+            let ranks = ORDER.iter().map(|named| Rank::of(*named, &of_plugin));
+            ranks.filter(|rank| !rank.keys.is_empty()).collect()
+        });
+        let mut named = [false; 3];
+        for (_, (_, scope)) in &scopes {
+            for (any, this) in named.iter_mut().zip(scope.named()) {
+                *any |= this;
+            }
         }
-    };
-    scopes.iter().map(claim).collect()
+        Self {
+            plugins: plugins.collect(),
+            named,
+        }
+    }
 }
 
-impl Claim {
-    /// Whether the record is this instance's.
-    pub fn wants(&self, record: &AccessRecord<'_>) -> bool {
-        let told = Told::by(record);
-        if !self.scope.matches(&told) {
-            return false;
+impl Routing for Scopes {
+    fn route(&self, record: &AccessRecord<'_>, to: &mut Vec<usize>) {
+        let told = told(record, self.named);
+        for ranks in &self.plugins {
+            let before = to.len();
+            // The first that has some has the winners.
+            let _won = ranks.iter().any(|rank| rank.winners(&told, to, before));
         }
-        let told = told.hashed();
-        !self.stronger.iter().any(|rank| rank.matches(&told))
     }
 }
 
 impl Rank {
-    fn of(named: [bool; 3], scopes: &[Scope]) -> Self {
-        let scopes = scopes.iter().filter(|scope| scope.named() == named);
-        let keys = scopes.flat_map(Scope::keys);
+    fn of(named: [bool; 3], scopes: &[(usize, &Scope)]) -> Self {
+        let scopes = scopes.iter().filter(|(_, scope)| scope.named() == named);
+        let keys = scopes.flat_map(|(at, scope)| scope.keys().into_iter().map(|key| (key, *at)));
         let hash_of = |[service, route, consumer]: &[String; 3]| {
             combined(hash(service), hash(route), hash(consumer))
         };
-        let mut hashed: Vec<_> = keys.map(|key| (hash_of(&key), key)).collect();
-        hashed.sort();
-        hashed.dedup();
-        let mut bits = [0; 16];
-        for (hash, _) in &hashed {
-            let (word, bit) = place(*hash);
-            if let Some(word) = bits.get_mut(word) {
-                *word |= bit;
+        let mut by_key = BTreeMap::<_, Vec<usize>>::new();
+        for (key, at) in keys {
+            let instances = by_key.entry((hash_of(&key), key)).or_default();
+            if instances.last() != Some(&at) {
+                instances.push(at);
             }
         }
-        let (hashes, keys) = hashed.into_iter().unzip();
-        Self {
+        let mut rank = Self {
             named,
-            bits,
-            hashes,
-            keys,
+            bits: [0; 16],
+            hashes: Vec::new(),
+            keys: Vec::new(),
+            instances: Vec::new(),
+        };
+        for ((hash, key), instances) in by_key {
+            let (word, bit) = place(hash);
+            if let Some(word) = rank.bits.get_mut(word) {
+                *word |= bit;
+            }
+            rank.hashes.push(hash);
+            rank.keys.push(key);
+            rank.instances.push(instances);
         }
+        rank
     }
 
-    /// Whether one of its scopes matches.
-    fn matches(&self, told: &[[Option<(&str, u64)>; 3]; 3]) -> bool {
+    /// Adds the instances with a scope that matches, behind the first `before`; whether there is one.
+    fn winners(&self, told: &Told<'_>, to: &mut Vec<usize>, before: usize) -> bool {
         let of = |kind: usize| {
             let is_named = self.named.get(kind).copied().unwrap_or_default();
             let told = told.get(kind).copied().unwrap_or_default();
             let texts = if is_named {
                 told
             } else {
-                [Some(("", 0)), None, None]
+                [Some(("", 0)), None, None, None]
             };
             texts.into_iter().flatten()
         };
-        of(SERVICE).any(|service| {
-            of(ROUTE).any(|route| of(CONSUMER).any(|consumer| self.has([service, route, consumer])))
-        })
+        for service in of(SERVICE) {
+            for route in of(ROUTE) {
+                for consumer in of(CONSUMER) {
+                    for instance in self.instances_of([service, route, consumer]) {
+                        // A record may name a thing twice.
+                        let known = to.get(before..).unwrap_or_default();
+                        if !known.contains(instance) {
+                            to.push(*instance);
+                        }
+                    }
+                }
+            }
+        }
+        to.len() > before
     }
 
-    fn has(&self, sought: [(&str, u64); 3]) -> bool {
+    fn instances_of(&self, sought: [(&str, u64); 3]) -> &[usize] {
         let [service, route, consumer] = sought.map(|(_, hash)| hash);
         let hash = combined(service, route, consumer);
         let (word, bit) = place(hash);
         if self.bits.get(word).is_none_or(|word| word & bit == 0) {
-            return false;
+            return &[];
         }
         let first = self.hashes.partition_point(|found| *found < hash);
-        let mut found = self.hashes.iter().zip(&self.keys).skip(first);
+        let found = self.hashes.iter().zip(&self.keys).zip(&self.instances);
         let same = |key: &[String; 3]| key.iter().zip(sought).all(|(key, (text, _))| key == text);
         found
-            .by_ref()
-            .take_while(|(found, _)| **found == hash)
-            .any(|(_, key)| same(key))
+            .skip(first)
+            .take_while(|((found, _), _)| **found == hash)
+            .find(|((_, key), _)| same(key))
+            .map_or(&[], |(_, instances)| instances)
     }
 }
 
@@ -229,24 +248,30 @@ fn combined(service: u64, route: u64, consumer: u64) -> u64 {
     service ^ route.rotate_left(21) ^ consumer.rotate_left(42)
 }
 
-impl<'r> Told<'r> {
-    fn by(record: &'r AccessRecord<'_>) -> Self {
-        let host = |name: Option<&'r str>| Some(cluster::outbound(name?)?.0);
+/// What a record says of those that are named.
+fn told<'r>(record: &'r AccessRecord<'_>, named: [bool; 3]) -> Told<'r> {
+    let host = |name: Option<&'r str>| Some(cluster::outbound(name?)?.0);
+    let hashed = |text: Option<&'r str>| text.map(|text| (text, hash(text)));
+    let mut told = Told::default();
+    let [services, routes, consumers] = &mut told;
+    let [of_service, of_route, of_consumer] = named;
+    if of_service {
         let service = record.service.as_deref();
         let cluster = record.upstream_cluster.as_deref();
-        Self {
-            texts: [
-                [service, host(service), host(cluster)],
-                [record.route.as_deref(), record.route_name.as_deref(), None],
-                [record.consumer.as_deref(), None, None],
-            ],
-        }
+        let id = record.service_id.as_deref();
+        *services = [service, host(service), host(cluster), id].map(hashed);
     }
-
-    fn hashed(&self) -> [[Option<(&'r str, u64)>; 3]; 3] {
-        let hashed = |text: Option<&'r str>| text.map(|text| (text, hash(text)));
-        self.texts.map(|texts| texts.map(hashed))
+    if of_route {
+        let route = record.route.as_deref();
+        let name = record.route_name.as_deref();
+        *routes = [route, name, record.route_id.as_deref(), None].map(hashed);
     }
+    if of_consumer {
+        let consumer = record.consumer.as_deref();
+        let custom_id = record.consumer_custom_id.as_deref();
+        *consumers = [consumer, custom_id, record.consumer_id.as_deref(), None].map(hashed);
+    }
+    told
 }
 
 #[cfg(test)]
@@ -272,12 +297,11 @@ mod tests {
 
     /// Which of these want the record.
     fn winners(scopes: &[Scope], record: &AccessRecord<'_>) -> Vec<usize> {
-        let claims = claims(scopes);
-        let wanting = claims
-            .iter()
-            .enumerate()
-            .filter(|(_, claim)| claim.wants(record));
-        wanting.map(|(index, _)| index).collect()
+        let scopes = Scopes::new(scopes.iter().map(|scope| ("file-log", scope)));
+        let mut winners = Vec::new();
+        scopes.route(record, &mut winners);
+        winners.sort_unstable();
+        winners
     }
 
     /// Kong's eight cases: the strongest scope is taken away, and the next one of the order runs.
@@ -333,6 +357,26 @@ mod tests {
         let mut named = record("", "", "");
         named.route_name = Some("r".into());
         assert_eq!(winners(&[scope("", "r", "")], &named), [0]);
+        let by_id = AccessRecord {
+            service_id: Some("17".into()),
+            route_id: Some("r-1".into()),
+            consumer_id: Some("c-1".into()),
+            consumer_custom_id: Some("x".into()),
+            ..record("s", "r", "c")
+        };
+        for scope in [
+            scope("17", "", ""),
+            scope("", "r-1", ""),
+            scope("", "", "c-1"),
+            scope("", "", "x"),
+            scope("17", "r-1", "x"),
+        ] {
+            assert_eq!(
+                winners(std::slice::from_ref(&scope), &by_id),
+                [0],
+                "{scope:?}"
+            );
+        }
     }
 
     fn name() -> impl Strategy<Value = String> {
@@ -342,7 +386,7 @@ mod tests {
     proptest! {
         /// Against the rule, read literally.
         #[test]
-        fn claims_decide_as_the_rule_says(
+        fn the_winners_are_those_of_the_rule(
             scopes in prop::collection::vec((name(), name(), name()), 0..12),
             told in ("[abc]?", "[abc]?", "[abc]?"),
         ) {

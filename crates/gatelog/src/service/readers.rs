@@ -12,7 +12,7 @@ use super::{StartError, io};
 use crate::config::Config;
 use crate::dead_letter::DeadLetters;
 use crate::forwarder::{Outputs, Registered};
-use crate::output::{self, Output};
+use crate::output::OutputSet;
 use crate::pipeline::Pipeline;
 use crate::senders::{self, Keeper, Senders};
 use crate::telemetry::Telemetry;
@@ -20,7 +20,7 @@ use crate::telemetry::Telemetry;
 /// Registers the readers of the outputs, which do not run yet.
 pub(super) fn register_outputs(
     config: &Config,
-    outputs: Vec<(Arc<dyn Output>, output::Settings)>,
+    outputs: OutputSet,
     journal: &Journal,
     dead_letters: &DeadLetters,
     telemetry: &Telemetry,

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gatelog::config::{self, Config};
-use gatelog::output::{Output, Settings, Start, Undelivered};
+use gatelog::output::{Output, OutputSet, Settings, Start, Undelivered};
 use gatelog::service;
 use gatelog_record::{AccessRecord, json as record_json};
 use gatelog_store::BoxFuture;
@@ -211,7 +211,7 @@ fn no_secret_comes_to_an_output_or_its_dead_letter() {
         ..Settings::default()
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let outputs = vec![(Arc::clone(&output) as Arc<dyn Output>, settings)];
+    let outputs = OutputSet::all(vec![(Arc::clone(&output) as Arc<dyn Output>, settings)]);
     let running = runtime
         .block_on(service::start_with_outputs(&config, outputs))
         .unwrap();

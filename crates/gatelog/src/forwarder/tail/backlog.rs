@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 
 use gatelog_journal::{Frame, Position, Read};
 
+use super::super::chunk::Contents;
 use super::super::progress::{Passed, Wanted};
-use super::{State, Tail, set_aside};
+use super::{Standing, State, Tail, set_aside};
 use crate::caught::caught;
 use crate::dead_letter::Letter;
 use crate::intake;
@@ -139,9 +140,9 @@ impl Tail {
             return Ok(false);
         };
         let all = frames.iter().map(|frame| u64::from(frame.records)).sum();
-        let look = || Wanted::of(frames.into_iter(), begin, end, &*self.output);
-        let wanted = match if stuck { caught(look) } else { Ok(look()) } {
-            Ok(wanted) => wanted,
+        let look = || self.look_at(frames);
+        let (contents, wishes) = match if stuck { caught(look) } else { Ok(look()) } {
+            Ok(looked) => looked,
             Err(panic) => {
                 tracing::error!(
                     output = self.name(),
@@ -154,6 +155,8 @@ impl Tail {
                 return Ok(true);
             }
         };
+        let mut wanted = Wanted::nothing(begin, end);
+        wanted.add(&contents, wishes.as_ref());
         let count = (wanted.records.len() - wanted.first_behind(passed.place)) as u64;
         match cut.and_then(|()| self.put_aside(losses, aside, &wanted)) {
             Ok(()) => state.stuck_since = None,
@@ -165,6 +168,14 @@ impl Tail {
         tracing::debug!(output = self.name(), records = count, "over max_backlog");
         self.pass(state, Passed::behind(end));
         Ok(true)
+    }
+
+    /// What the frames hold, and what the output wants of it.
+    fn look_at<'f>(&self, frames: Vec<Frame<'f>>) -> (Contents<'f>, Option<Vec<usize>>) {
+        let Standing { id, field, .. } = &self.standing;
+        let contents = Contents::of(frames.into_iter());
+        let wishes = field.routes.now().sort(&contents).remove(id);
+        (contents, wishes)
     }
 
     /// Writes letters for what is not done with.

@@ -81,7 +81,7 @@ async fn a_pipe_that_nobody_reads_holds_up_nobody_else() {
     );
     let output = |files: &mut Files, path: &Path| {
         let file = files.at(path).unwrap();
-        FileLog::new("x".into(), Claim::default(), Line::Kong(json.clone()), file)
+        FileLog::new("x".into(), Line::Kong(json.clone()), file)
     };
     let stuck = output(&mut files, &pipe);
     let records = [AccessRecord::default()];

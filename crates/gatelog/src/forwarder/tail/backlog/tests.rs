@@ -9,23 +9,28 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::dead_letter::DeadLetters;
+use crate::forwarder::eras::{Era, Eras, Id, Member};
+use crate::forwarder::inbox::Inbox;
 use crate::forwarder::progress_file::{self, ProgressFile};
+use crate::forwarder::scout::Field;
+use crate::forwarder::view::Taken;
 use crate::output::{MaxBacklog, Output, Settings, Undelivered};
 use crate::telemetry::Telemetry;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Takes nothing; panics over the records of the service "panic".
+/// Takes nothing.
 struct Silent;
+
+/// Gives it everything; panics over the records of the service "panic".
+fn route(record: &AccessRecord<'_>, to: &mut Vec<usize>) {
+    assert_ne!(record.service.as_deref(), Some("panic"));
+    to.push(0);
+}
 
 impl Output for Silent {
     fn name(&self) -> &'static str {
         "silent"
-    }
-
-    fn wants(&self, record: &AccessRecord<'_>) -> bool {
-        assert_ne!(record.service.as_deref(), Some("panic"));
-        true
     }
 
     fn deliver<'a>(
@@ -60,13 +65,31 @@ impl Rig {
         };
         let progress =
             ProgressFile::open(&progress_file::dir(dir.path()), "output-silent", &journal);
+        let (id, inbox) = (Id(0), Arc::new(Inbox::new(Position::new(u64::MAX))));
+        let era = Era {
+            from: Position::START,
+            routing: Arc::new(route),
+            members: vec![Member {
+                id,
+                start: settings.start,
+            }],
+        };
+        let field = Arc::new(Field::default());
+        let inboxes = [(id, Arc::clone(&inbox))].into();
+        *field.routes.change() = Arc::new(Eras::new(0, &[era], inboxes));
+        let standing = Standing {
+            id,
+            inbox,
+            version: 0,
+            field,
+        };
         let tail = Tail::register(
             "output-silent",
-            Arc::new(Silent),
-            &settings,
+            (Arc::new(Silent), &settings),
             &journal,
             letters.of_output("silent", "output-silent"),
             progress,
+            standing,
             &telemetry,
         );
         Self {
@@ -246,7 +269,7 @@ fn a_journal_that_cannot_be_read_is_not_held() {
 }
 
 #[test]
-fn records_over_which_an_output_panics_are_not_held() {
+fn records_over_which_a_routing_panics_are_not_held() {
     let rig = Rig::new(limits(0, HOUR));
     rig.append_of("panic", 3);
     rig.append(2);
@@ -269,12 +292,11 @@ fn a_record_that_is_refused_is_not_taken_away_as_well() {
     // As the thread does before anything else.
     rig.tail.cut_letters().unwrap();
     let mut cursor = rig.tail.cursor();
-    let begin = cursor.position();
-    let Read::Chunk(chunk) = cursor.read(1 << 20).unwrap() else {
+    let at = cursor.position();
+    let Taken::View(view) = rig.tail.take(at, &mut cursor).unwrap() else {
         panic!("no chunk")
     };
-    let end = chunk.end();
-    let wanted = Wanted::of(chunk, begin, end, &Silent);
+    let wanted = view.wanted(rig.tail.id());
     assert_eq!(rig.tail.refuse(&wanted, 1, &[(0, "400")]).unwrap(), 1);
     rig.steps();
     assert_eq!((rig.waiting(), rig.letters()), (0, 2));

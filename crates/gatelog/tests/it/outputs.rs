@@ -2,6 +2,7 @@
 
 mod faults;
 mod killed;
+mod many;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use gatelog::dead_letter::DeadLetters;
 use gatelog::forwarder::{Outputs, reader_name};
-use gatelog::output::{MaxBacklog, Output, OutputSet, Settings, Start, Undelivered};
+use gatelog::output::{MaxBacklog, Output, OutputSet, Routing, Settings, Start, Undelivered};
 use gatelog::telemetry::Telemetry;
 use gatelog_journal::{Config, Journal, Lag};
 use gatelog_record::{AccessRecord, Timestamp, standard, wire};
@@ -194,12 +195,6 @@ impl Rig {
     }
 
     fn start_with(&mut self, letter_bytes: u64, outputs: Vec<(Arc<Receiver>, Settings)>) {
-        let id = self.journal.id().to_string();
-        let letters = DeadLetters::open(&self.dir, letter_bytes, &id).unwrap();
-        let outputs = outputs
-            .into_iter()
-            .map(|(output, settings)| (output as Arc<dyn Output>, settings));
-        let outputs: Vec<_> = outputs.collect();
         let count = outputs.len();
         let panics = AtomicU32::new(0);
         let routing = move |record: &AccessRecord<'_>, to: &mut Vec<usize>| {
@@ -210,10 +205,22 @@ impl Rig {
                 to.extend(0..count);
             }
         };
-        let set = OutputSet {
-            outputs,
-            routing: Arc::new(routing),
-        };
+        self.start_routed(letter_bytes, outputs, Arc::new(routing));
+    }
+
+    fn start_routed(
+        &mut self,
+        letter_bytes: u64,
+        outputs: Vec<(Arc<Receiver>, Settings)>,
+        routing: Arc<dyn Routing>,
+    ) {
+        let id = self.journal.id().to_string();
+        let letters = DeadLetters::open(&self.dir, letter_bytes, &id).unwrap();
+        let outputs = outputs
+            .into_iter()
+            .map(|(output, settings)| (output as Arc<dyn Output>, settings));
+        let outputs = outputs.collect();
+        let set = OutputSet { outputs, routing };
         let registered = Outputs::register(
             set,
             &self.journal,

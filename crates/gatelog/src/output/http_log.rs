@@ -108,7 +108,9 @@ impl HttpLog {
         let mut headers = HeaderMap::new();
         let agent = concat!("gatelog/", env!("CARGO_PKG_VERSION"));
         headers.insert(USER_AGENT, HeaderValue::from_static(agent));
-        headers.extend(destination.headers);
+        for (name, value) in destination.headers {
+            headers.insert(name, value);
+        }
         // These are never anybody else's to say.
         let content_type = HeaderValue::from_static(settings.content_type);
         headers.insert(CONTENT_TYPE, content_type);

@@ -31,6 +31,8 @@ mod filter;
 #[cfg(test)]
 mod flags;
 #[cfg(test)]
+mod http_log;
+#[cfg(test)]
 mod import;
 #[cfg(test)]
 mod ingest;

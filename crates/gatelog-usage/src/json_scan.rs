@@ -40,5 +40,6 @@ mod text;
 mod value;
 
 pub use paths::Paths;
+pub(crate) use scanner::text_end;
 pub use scanner::{Scanner, TEXT_BYTES};
 pub use value::Value;

@@ -4,16 +4,17 @@
 //! A [`Response`] is fed the pieces of the answer as they are on the wire, compressed or not, and gives a
 //! [`Usage`] at the end, or wherever the answer broke off. On the way a piece is decompressed (`coding`),
 //! taken apart into documents (`walk`: events, lines, Amazon's frames, or one document), and each document
-//! is scanned for the values at a few places ([`json_scan`]), which `place` lists and `tally` keeps.
+//! is scanned for the values at a few places ([`json_scan`]), which `place` lists and `tally` keeps, unless
+//! it is an event that says nothing new (`repeat`).
 //! The scanner, and [`EventLines`] before it, are of use for other readers of JSON that passes, too.
 //!
-//! **Invariants.** No piece is kept and none is held back: the caller passes each on as it came. What is
+//! **Invariants.** No piece is held back: the caller passes each on as it came. What is
 //! found does not depend on how the body was cut. What is not told is `None`; a zero is `Some(0)`. Later
 //! values replace earlier ones, `null` replaces nothing, and a number that was cut off is none. The
 //! provider's total is kept; a sum stands in its place only when no total was told.
 //!
-//! **Limits.** A plain body costs less than 2 KiB of memory, whatever its size: one text of 256 bytes, the
-//! model, the id and the counts. A compressed one costs 43 KiB (gzip, deflate), or its window, at most
+//! **Limits.** A plain body costs less than 2 KiB of memory, whatever its size: one text of 256 bytes, an
+//! event of 512, the model, the id and the counts. A compressed one costs 43 KiB (gzip, deflate), or its window, at most
 //! 1 MiB, and up to 1 MiB besides (br, zstd), while it has a place of a [`Budget`]. It is expanded to at
 //! most [`MAX_BYTES`], and to no more than 512 KiB and 256 times what has come. The tables of formats are
 //! less than 100 KiB, once ([`prepare`]). No I/O, no clock: the crate builds for wasm32 as it is.
@@ -90,6 +91,7 @@ mod walk;
 pub mod json_scan;
 mod model_path;
 mod place;
+mod repeat;
 mod tally;
 
 pub use budget::Budget;

@@ -19,6 +19,8 @@ pub(crate) struct Tally {
     is_cache_beside: bool,
     /// Whether the model has written something.
     pub(crate) has_token: bool,
+    /// How often something was found that was not known before.
+    pub(crate) changes: u64,
 }
 
 /// A value, and the rank of the place where it was found.
@@ -28,36 +30,40 @@ struct Ranked<T> {
     rank: u8,
 }
 
-impl<T> Ranked<T> {
-    fn set(&mut self, value: T, rank: u8) {
-        if self.value.is_none() || rank >= self.rank {
-            self.value = Some(value);
-            self.rank = rank;
+impl<T: PartialEq> Ranked<T> {
+    /// Says whether that changed anything.
+    fn set(&mut self, value: T, rank: u8) -> bool {
+        if self.value.is_some() && rank < self.rank {
+            return false;
         }
+        let is_new = self.rank != rank || self.value.as_ref() != Some(&value);
+        self.value = Some(value);
+        self.rank = rank;
+        is_new
     }
 }
 
 impl Ranked<u64> {
-    fn set_number(&mut self, value: Value<'_>, rank: u8) {
-        if let Some(number) = number(value) {
-            self.set(number, rank);
-        }
+    fn set_number(&mut self, value: Value<'_>, rank: u8) -> bool {
+        number(value).is_some_and(|number| self.set(number, rank))
     }
 
-    fn add(&mut self, value: Value<'_>, rank: u8) {
-        if let Some(number) = number(value) {
-            self.set(self.value.unwrap_or(0).saturating_add(number), rank);
+    fn add(&mut self, value: Value<'_>, rank: u8) -> bool {
+        let sum = |number| self.value.unwrap_or(0).saturating_add(number);
+        match number(value).map(sum) {
+            Some(sum) => self.set(sum, rank),
+            None => false,
         }
     }
 }
 
 impl Ranked<String> {
-    fn set_text(&mut self, value: Value<'_>, rank: u8) {
-        if let Value::Text { text, .. } = value
-            && !text.is_empty()
-            && self.value.as_deref() != Some(text)
-        {
-            self.set(text.to_owned(), rank);
+    fn set_text(&mut self, value: Value<'_>, rank: u8) -> bool {
+        match value {
+            Value::Text { text, .. } if !text.is_empty() && self.value.as_deref() != Some(text) => {
+                self.set(text.to_owned(), rank)
+            }
+            _ => false,
         }
     }
 }
@@ -68,10 +74,9 @@ impl Tally {
         let Some((field, rank)) = PLACES.field(path) else {
             return;
         };
-        match field {
+        let is_new = match field {
             Field::Model => self.model.set_text(value, rank),
             Field::ModelOfList if self.model.value.is_none() => self.model.set_text(value, rank),
-            Field::ModelOfList => {}
             Field::ChatId => self.chat_id.set_text(value, rank),
             Field::Input => self.input.set_number(value, rank),
             Field::Output => self.output.set_number(value, rank),
@@ -80,26 +85,28 @@ impl Tally {
             Field::CacheCreation => self.cache_creation.set_number(value, rank),
             Field::Reasoning => self.reasoning.set_number(value, rank),
             Field::CachedBeside => {
-                self.is_cache_beside = true;
-                self.cached.set_number(value, rank);
+                let was_beside = std::mem::replace(&mut self.is_cache_beside, true);
+                self.cached.set_number(value, rank) || !was_beside
             }
             Field::CacheCreationBeside => {
-                self.is_cache_beside = true;
-                self.cache_creation.set_number(value, rank);
+                let was_beside = std::mem::replace(&mut self.is_cache_beside, true);
+                self.cache_creation.set_number(value, rank) || !was_beside
             }
             // Each answer tells of all its models: the sums begin anew.
-            Field::Models => {
-                if value == Value::Array {
-                    self.input.value = None;
-                    self.output.value = None;
-                }
+            Field::Models if value == Value::Array => {
+                self.input.value = None;
+                self.output.value = None;
+                true
             }
+            Field::ModelOfList | Field::Models => false,
             Field::InputOfList => self.input.add(value, rank),
             Field::OutputOfList => self.output.add(value, rank),
             Field::Token => {
-                self.has_token |= matches!(value, Value::Text { text, .. } if !text.is_empty());
+                let is_token = matches!(value, Value::Text { text, .. } if !text.is_empty());
+                is_token && !std::mem::replace(&mut self.has_token, true)
             }
-        }
+        };
+        self.changes += u64::from(is_new);
     }
 
     /// What is known by now.

@@ -5,6 +5,7 @@ use crate::event_frames::EventFrames;
 use crate::event_lines::{EventLines, Part};
 use crate::json_scan::Scanner;
 use crate::place::PLACES;
+use crate::repeat::Repeat;
 use crate::tally::Tally;
 use crate::usage::{ResponseType, Usage};
 
@@ -13,6 +14,7 @@ pub(crate) struct Walk {
     form: Form,
     scanner: Scanner<'static>,
     tally: Tally,
+    repeat: Repeat,
     stream: Stream,
     has_data: bool,
     /// Whether the scanner looks for tokens.
@@ -48,6 +50,7 @@ impl Walk {
             },
             scanner: Scanner::new(&PLACES.usage),
             tally: Tally::default(),
+            repeat: Repeat::new(),
             stream: Stream::No,
             has_data: false,
             wants_token: false,
@@ -89,6 +92,7 @@ impl Walk {
         let mut documents = Documents {
             scanner: &mut self.scanner,
             tally: &mut self.tally,
+            repeat: &mut self.repeat,
             has_data: &mut self.has_data,
             wants_token: &mut self.wants_token,
         };
@@ -139,6 +143,7 @@ impl Walk {
 struct Documents<'a> {
     scanner: &'a mut Scanner<'static>,
     tally: &'a mut Tally,
+    repeat: &'a mut Repeat,
     has_data: &'a mut bool,
     wants_token: &'a mut bool,
 }
@@ -150,9 +155,25 @@ impl Documents<'_> {
         scanner.feed(text, &mut |path, value| tally.take(path, value));
     }
 
+    /// The data of an event, or a piece of it.
+    fn event(&mut self, data: &[u8]) {
+        let (changes, was_between) = (self.tally.changes, self.scanner.is_between());
+        if was_between && self.repeat.covers(data, changes) {
+            return;
+        }
+        self.text(data, true);
+        let is_whole = was_between && self.scanner.is_between();
+        if is_whole && self.tally.changes == changes {
+            self.repeat.learn(data, changes, &PLACES.usage);
+        }
+    }
+
     fn part(&mut self, part: Part<'_>) {
         match part {
-            Part::Data(data) => self.text(data, data != b"\n"),
+            Part::Data(b"\n") => self.text(b"\n", false),
+            // Until there is a token each event is looked at for it.
+            Part::Data(data) if *self.wants_token => self.text(data, true),
+            Part::Data(data) => self.event(data),
             Part::End if *self.wants_token && self.tally.has_token => {
                 *self.wants_token = false;
                 self.scanner.look_for(&PLACES.usage);

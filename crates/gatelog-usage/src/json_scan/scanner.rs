@@ -99,6 +99,16 @@ impl<'p> Scanner<'p> {
         self.state == State::Broken
     }
 
+    /// Whether it is before a document: none was begun, or the last one has ended.
+    pub(crate) fn is_between(&self) -> bool {
+        self.state == State::Value && self.frames.is_empty()
+    }
+
+    /// Whether a string that nobody asked for was begun, and its next byte counts as it is.
+    pub(crate) fn is_in_unwanted_text(&self) -> bool {
+        self.state == State::SkipText && !self.escaped
+    }
+
     /// The next piece of the text. `found` is called with the index of a path and what stands there.
     pub fn feed(&mut self, piece: &[u8], found: &mut dyn FnMut(usize, Value<'_>)) {
         let mut rest = piece;
@@ -388,6 +398,18 @@ fn first(rest: &[u8]) -> Option<(usize, u8)> {
 fn scalar_length(rest: &[u8]) -> usize {
     let ends = |byte: &u8| matches!(byte, b',' | b']' | b'}' | ..=b' ');
     rest.iter().position(ends).unwrap_or(rest.len())
+}
+
+/// Where the quote is that ends the string, of which this is the rest.
+pub(crate) fn text_end(rest: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += quote_or_backslash(rest.get(at..)?)?;
+        if rest.get(at) == Some(&b'"') {
+            return Some(at);
+        }
+        at += 2;
+    }
 }
 
 /// Most strings are short: the search that is quick on long ones begins behind the first bytes.

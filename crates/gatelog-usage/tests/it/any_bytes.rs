@@ -48,6 +48,38 @@ proptest! {
         }
     }
 
+    /// Byte by byte, no event can be known for one that says nothing new.
+    #[test]
+    fn events_that_are_alike_tell_what_each_alone_tells(
+        (begin, usual) in select(vec![
+            (r#"{"id":"1","model":"m","choices":[{"text":"#, "}]}"),
+            (r#"{"type":"t","delta":{"text":"#, "}}"),
+        ]),
+        events in prop::collection::vec((
+            select(vec![
+                "a", "ab", "", r"\\", r#"\""#, r"\\\\", "}", "\u{1}", r#"","model":"n"#,
+                r#"b","usage":{"prompt_tokens":7},"x":""#,
+            ]),
+            prop::option::weighted(0.2, select(vec![
+                "}]} ", "}}", "}]},{", r#"}]}{"id":"2"}{"model":"#, r#"}],"model":"n"}"#,
+                r#"}],"usage":{"total_tokens":5}}"#,
+            ])),
+            // The second one goes on with an event.
+            select(vec!["\n\n", "\n\n", "\n\n", "\n"]),
+        ), 0..24),
+        cuts in prop::collection::vec(any::<Index>(), 0..8),
+    ) {
+        let event = |(text, end, behind): &(&str, Option<&str>, &str)| {
+            format!("data: {begin}\"{text}\"{}{behind}", end.unwrap_or(usual))
+        };
+        let bytes = events.iter().map(event).collect::<String>().into_bytes();
+        let single: Vec<&[u8]> = bytes.chunks(1).collect();
+        let expected = read("text/event-stream", "", &single).0;
+        for pieces in [vec![bytes.as_slice()], pieces(&bytes, &cuts)] {
+            prop_assert_eq!(&read("text/event-stream", "", &pieces).0, &expected);
+        }
+    }
+
     #[test]
     fn no_bytes_panic(
         bytes: Vec<u8>,

@@ -18,13 +18,29 @@ const STREAM: &[u8] =
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
 
 /// Chunks of a stream, and the pause before each.
-const CHUNKS: u32 = 500;
+const CHUNKS: usize = 500;
 const PAUSE: Duration = Duration::from_millis(1);
 
+/// What a model writes, a chunk for each, over and over: a reader that has seen one has not seen all.
+const WORDS: [&str; 8] = [
+    " the",
+    " gateway",
+    " of",
+    "\\n",
+    " records",
+    " é",
+    ",",
+    " \\\"so\\\"",
+];
+
 /// One chunk as `OpenAI` sends it.
-const CHUNK: &str = "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1774231801,\
-    \"model\":\"qwen-plus\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" word\"},\
-    \"finish_reason\":null}]}\n\n";
+fn chunk(word: &str) -> String {
+    format!(
+        "data: {{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1774231801,\
+         \"model\":\"qwen-plus\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{word}\"}},\
+         \"finish_reason\":null}}]}}\n\n"
+    )
+}
 
 /// The last ones.
 const USAGE: &str = "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"model\":\"qwen-plus\",\
@@ -82,11 +98,12 @@ fn serve(mut connection: TcpStream, chunks: &AtomicU64) -> std::io::Result<()> {
 /// A stream of chunks to a client that asked with a JSON object.
 fn stream(connection: &mut TcpStream, chunks: &AtomicU64) -> std::io::Result<()> {
     let framed = |text: &str| format!("{:x}\r\n{text}\r\n", text.len()).into_bytes();
-    let (chunk, usage) = (framed(CHUNK), framed(USAGE));
+    let words = WORDS.map(|word| framed(&chunk(word)));
+    let usage = framed(USAGE);
     connection.write_all(STREAM)?;
-    for _ in 0..CHUNKS {
+    for chunk in words.iter().cycle().take(CHUNKS) {
         std::thread::sleep(PAUSE);
-        connection.write_all(&chunk)?;
+        connection.write_all(chunk)?;
         chunks.fetch_add(1, Ordering::Relaxed);
     }
     connection.write_all(&usage)?;

@@ -110,8 +110,8 @@ impl Queue {
     }
 
     /// Appends a record, a JSON object; says how many records were dropped for want of room, this
-    /// one included.
-    pub fn push(&mut self, record: &str, now_ns: u64) -> u64 {
+    /// one included. The clock is asked where a batch begins.
+    pub fn push(&mut self, record: &str, now_ns: impl FnOnce() -> u64) -> u64 {
         // A bracket or comma before it, a bracket behind it.
         let size = record.len() + 2;
         let sequence = self.next_sequence;
@@ -127,7 +127,7 @@ impl Queue {
         }
         if self.open.records == 0 {
             self.open.sequence = sequence;
-            self.open.begun_ns = now_ns;
+            self.open.begun_ns = now_ns();
         }
         let before = self.open.body.len();
         if self.limits.batch_records > 1 {
@@ -273,10 +273,10 @@ mod tests {
     #[test]
     fn a_batch_is_full_by_number() {
         let mut queue = queue(2, 1000, 10_000);
-        queue.push("{1}", 0);
+        queue.push("{1}", || 0);
         assert!(queue.take(0).is_none());
-        queue.push("{2}", 0);
-        queue.push("{3}", 0);
+        queue.push("{2}", || 0);
+        queue.push("{3}", || 0);
         let batch = queue.take(0).unwrap();
         assert_eq!(
             (text(&batch), batch.sequence, batch.records),
@@ -289,7 +289,7 @@ mod tests {
     fn a_batch_is_full_by_bytes_and_a_large_record_travels_alone() {
         let mut queue = queue(100, 10, 10_000);
         for record in ["{1}", "{2}", "{a large record}", "{3}"] {
-            queue.push(record, 0);
+            queue.push(record, || 0);
         }
         let batches: Vec<Batch> = std::iter::from_fn(|| queue.take(0)).collect();
         let texts: Vec<&str> = batches.iter().map(text).collect();
@@ -299,8 +299,8 @@ mod tests {
     #[test]
     fn a_batch_is_due_by_the_age_of_its_oldest_record() {
         let mut queue = queue(100, 1000, 10_000);
-        queue.push("{1}", 500);
-        queue.push("{2}", 1400);
+        queue.push("{1}", || 500);
+        queue.push("{2}", || 1400);
         assert!(queue.take(1499).is_none());
         assert_eq!(queue.take(1500).unwrap().records, 2);
         assert!(queue.take(9999).is_none());
@@ -309,7 +309,7 @@ mod tests {
     #[test]
     fn batches_of_one_are_single_objects() {
         let mut queue = queue(1, 1000, 10_000);
-        queue.push("{1}", 0);
+        queue.push("{1}", || 0);
         assert_eq!(text(&queue.take(0).unwrap()), "{1}");
     }
 
@@ -317,9 +317,9 @@ mod tests {
     fn the_oldest_goes_when_there_is_no_room_and_numbers_tell() {
         let mut queue = queue(1, 10, 13);
         for record in ["{111}", "{222}"] {
-            assert_eq!(queue.push(record, 0), 0);
+            assert_eq!(queue.push(record, || 0), 0);
         }
-        assert_eq!(queue.push("{333}", 0), 1);
+        assert_eq!(queue.push("{333}", || 0), 1);
         let left: Vec<Batch> = std::iter::from_fn(|| queue.take(0)).collect();
         let left: Vec<_> = left
             .iter()
@@ -331,13 +331,13 @@ mod tests {
     #[test]
     fn what_is_in_flight_holds_its_bytes_until_it_is_settled() {
         let mut queue = queue(1, 10, 12);
-        queue.push("{111}", 0);
+        queue.push("{111}", || 0);
         let taken = queue.take(0).unwrap();
-        assert_eq!(queue.push("{222}", 0), 0);
-        assert_eq!(queue.push("{333}", 0), 1, "222 goes, 111 stays");
-        assert_eq!(queue.push("{too large}", 0), 1, "itself only");
+        assert_eq!(queue.push("{222}", || 0), 0);
+        assert_eq!(queue.push("{333}", || 0), 1, "222 goes, 111 stays");
+        assert_eq!(queue.push("{too large}", || 0), 1, "itself only");
         queue.settle(&taken);
-        assert_eq!(queue.push("{555}", 0), 0);
+        assert_eq!(queue.push("{555}", || 0), 0);
         let left: Vec<u64> = std::iter::from_fn(|| queue.take(0))
             .map(|batch| batch.sequence)
             .collect();
@@ -348,7 +348,7 @@ mod tests {
     fn a_batch_that_comes_back_keeps_its_number_and_its_place() {
         let mut queue = queue(1, 10, 100);
         for record in ["{1}", "{2}", "{3}"] {
-            queue.push(record, 0);
+            queue.push(record, || 0);
         }
         let (first, second) = (queue.take(0).unwrap(), queue.take(0).unwrap());
         queue.put_back(second);
@@ -363,7 +363,7 @@ mod tests {
     fn a_batch_is_halved_until_single_records_are_left() {
         let mut queue = queue(5, 1000, 10_000);
         for number in 0..5 {
-            queue.push(&format!("{{{number}}}"), 0);
+            queue.push(&format!("{{{number}}}"), || 0);
         }
         let mut singles = Vec::new();
         while let Some(batch) = queue.take(0) {
@@ -381,9 +381,9 @@ mod tests {
     #[test]
     fn no_batch_spans_a_number_that_is_missing() {
         let mut queue = queue(100, 1000, 30);
-        queue.push("{0}", 0);
-        assert_eq!(queue.push(&"x".repeat(40), 0), 1);
-        queue.push("{2}", 0);
+        queue.push("{0}", || 0);
+        assert_eq!(queue.push(&"x".repeat(40), || 0), 1);
+        queue.push("{2}", || 0);
         queue.flush();
         let batches: Vec<Batch> = std::iter::from_fn(|| queue.take(0)).collect();
         let numbers: Vec<(u64, u32)> = batches.iter().map(|b| (b.sequence, b.records)).collect();

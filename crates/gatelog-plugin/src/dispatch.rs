@@ -355,7 +355,7 @@ mod tests {
 
         fn push(&mut self, count: usize) {
             for number in 0..count {
-                self.queue.push(&format!("{{{number}}}"), 0);
+                self.queue.push(&format!("{{{number}}}"), || 0);
             }
         }
 

@@ -37,8 +37,10 @@ const NS_PER_MS: u64 = 1_000_000;
 pub struct Worker {
     config: Config,
     memory: Memory,
-    /// What records say; `None` while nobody knows.
+    /// What records say; `None` where nobody knows.
     instance_id: Option<String>,
+    /// Whether the proxy was asked for it, which has one from its start on or never.
+    has_asked_node: bool,
     /// The same as it may stand in a header.
     sender: String,
     queue: Queue,
@@ -98,6 +100,7 @@ impl Worker {
             dropped: 0,
             drain_until_ns: None,
             instance_id,
+            has_asked_node: false,
             dice: host.now_ns() ^ identity.worker.rotate_left(32),
         };
         for warning in &worker.config.warnings {
@@ -182,7 +185,7 @@ impl Worker {
                 }
             }
         }
-        if self.instance_id.is_none() {
+        if self.instance_id.is_none() && !std::mem::replace(&mut self.has_asked_node, true) {
             self.instance_id = capture::node_id(host);
             if let Some(id) = &self.instance_id {
                 self.sender = header_text(id);
@@ -201,7 +204,7 @@ impl Worker {
         }
         self.json.clear();
         gatelog_record::json::write(&record, &mut self.json);
-        let dropped = self.queue.push(&self.json, host.now_ns());
+        let dropped = self.queue.push(&self.json, || host.now_ns());
         self.captured.0 += 1;
         self.dropped_queue_full.0 += dropped;
         self.dropped += dropped;
@@ -384,6 +387,30 @@ mod tests {
         worker.on_answer(&host, 0, &Answer::of(200));
         assert_eq!(host.counted(Counter::Captured), 2);
         assert_eq!(host.counted(Counter::Sent), 2);
+    }
+
+    #[test]
+    fn a_proxy_without_a_name_is_asked_once() {
+        let host = Fake::default();
+        let mut worker = worker(&host, "");
+        for _ in 0..3 {
+            worker.log_request(&host);
+        }
+        let asked = host.asked.borrow();
+        let names = asked.iter().filter(|path| *path == "xds.node.id");
+        assert_eq!(names.count(), 1);
+    }
+
+    #[test]
+    fn the_clock_is_asked_where_a_batch_begins() {
+        let host = Fake::default();
+        let mut worker = worker(&host, r#","batch":{"max_records":2}"#);
+        let mut calls = || {
+            host.other_calls.set(0);
+            worker.log_request(&host);
+            host.other_calls.get()
+        };
+        assert_eq!([calls() - calls(), calls() - calls()], [1, 1]);
     }
 
     #[test]

@@ -94,7 +94,7 @@ impl Ledger {
         match step {
             Step::Push(bytes) => {
                 let record = format!(r#"{{"n":{},"x":"{}"}}"#, self.pushed, "x".repeat(bytes));
-                self.dropped += self.queue.push(&record, self.host.now_ns());
+                self.dropped += self.queue.push(&record, || self.host.now_ns());
                 self.pushed += 1;
             }
             Step::Send => {
@@ -179,7 +179,7 @@ impl Ledger {
         assert!(stored >= self.acknowledged && stored <= self.pushed);
         // Nothing that was sent and settled holds room: a batch as large as the queue finds all of it.
         let whole = "x".repeat(1000 - 2);
-        assert_eq!(self.queue.push(&whole, 0), 0);
+        assert_eq!(self.queue.push(&whole, || 0), 0);
     }
 }
 

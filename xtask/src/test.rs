@@ -39,6 +39,7 @@ pub(crate) fn run(
         ("GATELOG_PLUGIN", plugin::build()?.into_os_string()),
     ];
     tools::mariadb()?;
+    tools::rsyslog()?;
     tools::faketime();
     for mut command in commands(workspace, capability, long) {
         program::run(with(&mut command, &environment))?;

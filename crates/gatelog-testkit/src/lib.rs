@@ -13,6 +13,7 @@ pub mod gatelog;
 mod log;
 pub mod mariadb;
 pub mod proxy;
+pub mod rsyslog;
 pub mod upstream;
 pub mod wait;
 

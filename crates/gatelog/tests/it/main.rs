@@ -39,6 +39,8 @@ mod ingest;
 #[cfg(test)]
 mod kong_in;
 #[cfg(test)]
+mod loggly;
+#[cfg(test)]
 mod mysql_upgrade;
 #[cfg(test)]
 mod on_disk;

@@ -1,7 +1,8 @@
 //! Messages as datagrams.
 //!
 //! **Shape.** One connected socket stays open. The name is resolved again after a failure, and
-//! [every minute](REFRESH): a socket whose address is still among those found is kept.
+//! [every minute](REFRESH): a socket whose address is still among those found is kept. Where a name has
+//! several addresses, the next one has its turn after a failure.
 //!
 //! **Failure.** Nobody confirms a datagram. Where the answer comes back that nobody listens (ICMP, which
 //! the kernel tells with the next call as `ECONNREFUSED`), the records wait from the one before that
@@ -43,6 +44,8 @@ pub(super) struct Datagrams {
     receiver: Receiver,
     limit: Option<usize>,
     open: Option<Open>,
+    /// How many addresses of the name have been given up: the one that is next has its turn.
+    given_up: usize,
     buffer: Vec<u8>,
     clock: Clock,
 }
@@ -62,6 +65,7 @@ impl Datagrams {
             receiver,
             limit,
             open: None,
+            given_up: 0,
             buffer: Vec::new(),
             clock: Clock::default(),
         }
@@ -93,6 +97,7 @@ impl Datagrams {
             }
             Err(error) => (0, error),
         };
+        self.given_up = self.given_up.wrapping_add(1);
         let (from, error) = failure;
         refused.retain(|refused: &Refused| refused.index < from);
         Undelivered {
@@ -215,7 +220,9 @@ impl Datagrams {
     /// A socket for the first address that can have one.
     async fn connect(&self, addresses: &[SocketAddr]) -> io::Result<Open> {
         let mut failure = io::Error::from(ErrorKind::AddrNotAvailable);
-        for &peer in addresses {
+        let first = self.given_up % addresses.len().max(1);
+        let in_turn = addresses.iter().cycle().skip(first);
+        for &peer in in_turn.take(addresses.len()) {
             let connected = async {
                 let own: SocketAddr = if peer.is_ipv4() {
                     (Ipv4Addr::UNSPECIFIED, 0).into()

@@ -174,6 +174,10 @@ impl Output for Loggly {
             let counts = self.counts.get().cloned().unwrap_or_else(Counts::none);
             let (places, sent) = self.of_level(records);
             let below_level = records.len() - sent.len();
+            if sent.is_empty() {
+                counts.below_level.increment(below_level as u64);
+                return Ok(());
+            }
             let mut undelivered = match &mut *wire {
                 Wire::Datagrams(datagrams) => datagrams.send(&self.message, &sent, &counts).await,
                 Wire::Stream(stream) => stream.send(&self.message, &sent, &counts).await,

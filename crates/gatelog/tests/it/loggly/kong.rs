@@ -17,7 +17,6 @@ fn sent(more: &str, record: &Value) -> Option<(String, Value)> {
     wait_for_end(&gatelog);
     if metric(&gatelog, "gatelog_output_below_level_total") > 0 {
         assert!(is_empty(&socket));
-        assert_eq!(metric(&gatelog, "gatelog_output_delivered_total"), 0);
         return None;
     }
     let message = next(&socket);
@@ -137,7 +136,7 @@ fn the_most_specific_instance_has_the_record_each_with_its_own_tags() {
         log("service", ""),
         log("route", ""),
         log("global", ""),
-        log("off", "consumer: bob, enabled: false,"),
+        log("disabled", "consumer: bob, enabled: false,"),
     );
     let gatelog = setup(&dir).config(config).start().unwrap();
     let items = [

@@ -285,6 +285,15 @@ mod tests {
     }
 
     #[test]
+    fn a_line_of_kongs_is_read_as_what_kong_sends() {
+        let line = include_bytes!("../../tests/data/kong/kong-3-log.json");
+        let (form, name) = Form::recognise(line).unwrap();
+        let (record, _) = form.read(line).unwrap();
+        assert_eq!(name, None);
+        assert_eq!(record.consumer_custom_id.as_deref(), Some("crm-17"));
+    }
+
+    #[test]
     fn what_is_no_record_is_told_with_a_word_for_it() {
         let json = Form::recognise(b"{").unwrap().0;
         let text = Form::given("%REQ(:METHOD)% %RESPONSE_CODE%", false).unwrap();

@@ -71,7 +71,10 @@ fn letters(dir: &TempDir, output: &str) -> Vec<(u64, String)> {
         let letter: Value = serde_json::from_str(line).unwrap();
         let path = letter["path"].as_str().unwrap();
         let number = path.rsplit('=').next().unwrap().parse().unwrap();
-        (number, letter["dead_letter_reason"].as_str().unwrap().to_owned())
+        (
+            number,
+            letter["dead_letter_reason"].as_str().unwrap().to_owned(),
+        )
     };
     whole.map(letter).collect()
 }

@@ -27,8 +27,16 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
                     print::error(format_args!("warning: filter: {warning}"));
                 }
             }
-            for warning in warnings(&config.kong()).unwrap_or_default() {
-                print::error(format_args!("warning: {warning}"));
+            match warnings(&config.kong()) {
+                Ok(warnings) => {
+                    for warning in warnings {
+                        print::error(format_args!("warning: {warning}"));
+                    }
+                }
+                Err(error) => {
+                    print::error(format_args!("{}: {error}", arguments.file.display()));
+                    return ExitCode::from(USAGE);
+                }
             }
             print::line(format_args!("{}: valid", arguments.file.display()));
             ExitCode::SUCCESS

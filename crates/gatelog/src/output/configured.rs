@@ -52,8 +52,8 @@ pub enum OutputsError {
     Thread(#[source] io::Error),
 }
 
-/// Makes the outputs that the plugins name, which connect to what `reach` allows, and tells the log what
-/// [`warnings`] says of them.
+/// Makes the outputs that the plugins name, which connect to what `reach` allows, and tells the log
+/// what [`warnings`] says of them.
 ///
 /// # Errors
 /// [`OutputsError`].
@@ -108,7 +108,7 @@ pub fn configured(kong: &Kong, reach: Reach) -> Result<OutputSet, OutputsError> 
     Ok(OutputSet { outputs, routing })
 }
 
-/// What an operator should know of the outputs, although they work.
+/// What an operator should know of the outputs, although they work. It looks whether they can be made.
 ///
 /// # Errors
 /// As [`configured`].
@@ -121,6 +121,10 @@ pub fn warnings(kong: &Kong) -> Result<Vec<String>, OutputsError> {
         let of_one = match instance.plugin.kind() {
             Kind::FileLog(settings) => line(&settings.line)?.warnings(),
             Kind::HttpLog(settings) => {
+                HttpLog::check(settings).map_err(|source| OutputsError::HttpLog {
+                    output: instance.output.clone(),
+                    source,
+                })?;
                 let line = Line::Kong(settings.json.writer()?);
                 [settings.warnings(), line.warnings()].concat()
             }

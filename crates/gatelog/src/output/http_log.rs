@@ -136,6 +136,16 @@ impl HttpLog {
         })
     }
 
+    /// Whether one could be made of these settings, here and now. It reads files and the environment.
+    ///
+    /// # Errors
+    /// [`HttpLogError`].
+    pub fn check(settings: &plugins::HttpLog) -> Result<(), HttpLogError> {
+        let destination = settings.destination()?;
+        let _: Client = Client::new(&destination.endpoint, settings, Reach::default())?;
+        Ok(())
+    }
+
     /// Delivers one batch, or says which of its places were not taken.
     async fn batch(&self, records: &[&AccessRecord<'_>]) -> Undelivered {
         let mut undelivered = Undelivered::default();

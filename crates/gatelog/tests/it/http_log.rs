@@ -91,6 +91,11 @@ fn wait_for_letters(dir: &TempDir, output: &str, count: usize) -> Vec<(u64, Stri
     .unwrap()
 }
 
+/// All numbers below this one.
+fn up_to(count: u64) -> Vec<u64> {
+    (0..count).collect()
+}
+
 /// The object of a standard record.
 fn object(number: u64, format: LogFormat) -> String {
     let start = Timestamp::from_millis(1_774_231_801_217);
@@ -118,7 +123,7 @@ fn a_record_is_a_request_with_its_object_and_kongs_headers() {
             assert_eq!(String::from_utf8_lossy(&request.body), expected);
             let agent = format!("gatelog/{}", env!("CARGO_PKG_VERSION"));
             let length = expected.len().to_string();
-            let headers = BTreeMap::from_iter(request.headers.clone());
+            let headers: BTreeMap<_, _> = request.headers.clone().into_iter().collect();
             let expected: BTreeMap<_, _> = [
                 ("authorization", "Basic dGVzdHVzZXI6dGVzdHBhc3N3b3Jk"),
                 ("content-length", &length),
@@ -193,7 +198,7 @@ fn batches_are_lists_without_white_space_also_of_one() {
     gatelog.ingest(lines(0..11)).unwrap();
     receiver.wait_for_numbers(11);
     gatelog.ingest(lines(11..12)).unwrap();
-    assert_eq!(receiver.wait_for_numbers(12), Vec::from_iter(0..12));
+    assert_eq!(receiver.wait_for_numbers(12), up_to(12));
     for request in receiver.requests() {
         let objects: Vec<_> = request
             .numbers()
@@ -242,7 +247,7 @@ fn gzip_is_for_those_who_ask_for_it() {
         }
     })
     .unwrap();
-    assert_eq!(numbers, Vec::from_iter(0..10));
+    assert_eq!(numbers, up_to(10));
 }
 
 #[test]
@@ -287,7 +292,7 @@ fn several_batches_are_under_way_at_a_time_and_each_is_in_order() {
             assert!(numbers.is_sorted());
         }
         numbers.sort_unstable();
-        assert_eq!(numbers, Vec::from_iter(0..48));
+        assert_eq!(numbers, up_to(48));
         assert!(receiver.connections() <= expected);
     }
 }
@@ -315,7 +320,7 @@ fn two_endpoints_are_not_mixed() {
     }
     gatelog.ingest(body).unwrap();
     for (receiver, hundred) in receivers.iter().zip([2, 3]) {
-        assert_eq!(receiver.wait_for_numbers(200), Vec::from_iter(0..200));
+        assert_eq!(receiver.wait_for_numbers(200), up_to(200));
         let records = receiver
             .requests()
             .into_iter()
@@ -377,6 +382,14 @@ fn what_cannot_be_used_ends_the_start_and_warnings_are_told() {
             panic!("{config}: it has started");
         };
         assert!(!status.success() && log.contains(text), "{log}");
+        let check = std::process::Command::new(env!("CARGO_BIN_EXE_gatelog"))
+            .arg("check")
+            .arg(dir.path().join("gatelog.yaml"))
+            .output()
+            .unwrap();
+        assert_eq!(check.status.code(), Some(64));
+        let said = String::from_utf8_lossy(&check.stderr);
+        assert!(said.contains(text), "{said}");
     }
     let config = "http_endpoint: \"http://127.0.0.1:9/\", queue_size: 46, flush_timeout: 92, \
                   retry_count: 5, queue: {max_entries: 10000}, ssl_verify: false";

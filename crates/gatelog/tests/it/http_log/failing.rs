@@ -17,7 +17,7 @@ fn recovers(first: impl Fn(usize) -> Option<Does> + Send + Sync + 'static) -> (R
     wait_for_outputs(&gatelog);
     let mut seen = receiver.numbers();
     seen.dedup();
-    assert_eq!(seen, Vec::from_iter(0..30), "in order, nothing missing");
+    assert_eq!(seen, up_to(30), "in order, nothing missing");
     let errors = metric(&gatelog, "gatelog_output_errors_total{output=\"http-log\"}");
     assert_eq!(
         metric(
@@ -65,25 +65,20 @@ fn connections_that_are_dropped_lose_nothing() {
     receiver.cut_requests(3);
     let gatelog = start_with(&one(&receiver, &format!(", queue: {{{RETRIES}}}")));
     gatelog.ingest(lines(0..30)).unwrap();
-    assert_eq!(receiver.wait_for_numbers(30), Vec::from_iter(0..30));
+    assert_eq!(receiver.wait_for_numbers(30), up_to(30));
 }
 
 #[test]
 fn a_hanging_receiver_is_given_up_after_timeout() {
     let (receiver, errors) = recovers(|before| (before == 4).then_some(Does::Hangs));
     assert_eq!((receiver.requests().len(), errors), (31, 1));
-    let half = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
-    let receiver = Receiver::start(move |_, before| match before {
-        0 => Does::Answers(503, "X-Long: 1\r\n"),
-        _ => Does::Hangs,
-    });
+    let receiver = Receiver::start(|_, _| Does::Hangs);
     let gatelog = start_with(&one(
         &receiver,
         &format!(", timeout: 200, queue: {{{RETRIES}}}"),
     ));
     gatelog.ingest(lines(0..1)).unwrap();
     wait_for_reason(&gatelog, "the answer took longer than 200 ms");
-    assert!(half.ends_with("\r\n\r\n"));
 }
 
 /// A kept connection that the receiver closes is no failure: what it was to carry is sent again at once.
@@ -144,11 +139,7 @@ fn other_answers_put_the_record_aside_with_the_reason() {
         .collect();
     assert_eq!(letters, expected);
     wait_for_outputs(&gatelog);
-    assert_eq!(
-        receiver.numbers(),
-        Vec::from_iter(0..10),
-        "each once, and no redirect"
-    );
+    assert_eq!(receiver.numbers(), up_to(10), "each once, and no redirect");
     assert!(
         receiver
             .requests()
@@ -226,7 +217,7 @@ fn a_batch_that_is_too_large_is_sent_in_parts() {
         .iter()
         .filter(|request| request.body.len() <= largest);
     let taken: Vec<_> = taken.flat_map(Request::numbers).collect();
-    assert_eq!(taken, Vec::from_iter(0..16));
+    assert_eq!(taken, up_to(16));
     assert_eq!(letters(&dir, "http-log"), []);
 }
 
@@ -295,14 +286,14 @@ fn a_dead_endpoint_delays_nobody_and_says_why() {
     );
     let gatelog = start_with(&config);
     gatelog.ingest(lines(0..100)).unwrap();
-    assert_eq!(receiver.wait_for_numbers(100), Vec::from_iter(0..100));
+    assert_eq!(receiver.wait_for_numbers(100), up_to(100));
     wait_for_reason(&gatelog, "127.0.0.1: Connection refused");
     wait_for_reason(&gatelog, "nobody.invalid: the name cannot be resolved");
     let (status, _) = gatelog.get("/ready").unwrap();
     assert_eq!(status, 200);
     // It goes on where it was once somebody is there.
     let late = Receiver::start_at(&format!("127.0.0.1:{dead}"), None, |_, _| ok());
-    assert_eq!(late.wait_for_numbers(100), Vec::from_iter(0..100));
+    assert_eq!(late.wait_for_numbers(100), up_to(100));
 }
 
 #[test]
@@ -328,7 +319,7 @@ fn beyond_the_backlog_only_its_own_records_are_put_aside() {
             .ingest(lines(hundred * 100..(hundred + 1) * 100))
             .unwrap();
     }
-    assert_eq!(receiver.wait_for_numbers(2000), Vec::from_iter(0..2000));
+    assert_eq!(receiver.wait_for_numbers(2000), up_to(2000));
     let letters = wait_for_letters(&dir, "http-log@dead", 1);
     let numbers: Vec<_> = letters.iter().map(|(number, _)| *number).collect();
     assert!(

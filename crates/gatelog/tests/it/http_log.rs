@@ -253,7 +253,7 @@ fn gzip_is_for_those_who_ask_for_it() {
 #[test]
 fn connections_are_kept_for_keepalive_and_no_longer() {
     let receiver = Receiver::taking();
-    let gatelog = start_with(&one(&receiver, ", keepalive: 300"));
+    let gatelog = start_with(&one(&receiver, ", keepalive: 1000"));
     for round in 1..=2 {
         gatelog.ingest(lines(0..5)).unwrap();
         receiver.wait_for_requests(round * 5);
@@ -275,9 +275,8 @@ fn connections_are_kept_for_keepalive_and_no_longer() {
 
 #[test]
 fn several_batches_are_under_way_at_a_time_and_each_is_in_order() {
-    let late = |_: &Request, _| Does::Late(Duration::from_millis(100));
-    for (limit, expected) in [("4", 4), ("-1", 16), ("1", 1)] {
-        let receiver = Receiver::start(late);
+    for (limit, expected, late) in [("4", 4, 300), ("-1", 16, 800), ("1", 1, 50)] {
+        let receiver = Receiver::start(move |_, _| Does::Late(Duration::from_millis(late)));
         let queue = format!(
             ", queue: {{max_batch_size: 3, max_coalescing_delay: 0.1, concurrency_limit: {limit}}}"
         );

@@ -166,7 +166,8 @@ impl Courier {
         if self.settings.max_batch_records <= 1 {
             return;
         }
-        let full = window_records(&self.settings);
+        // One batch is enough: the others that may be under way are for those who come meanwhile.
+        let full = self.settings.max_batch_records;
         let deadline = Instant::now() + self.settings.max_coalescing_delay;
         while !inbox.has(full, VIEW_BYTES) {
             let left = deadline.saturating_duration_since(Instant::now());

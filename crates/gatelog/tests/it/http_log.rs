@@ -214,6 +214,21 @@ fn batches_are_lists_without_white_space_also_of_one() {
 }
 
 #[test]
+fn a_full_batch_leaves_however_long_it_may_wait() {
+    for limit in [1, 8] {
+        let receiver = Receiver::taking();
+        let queue = format!(
+            ", queue: {{max_batch_size: 2, max_coalescing_delay: 1000, concurrency_limit: {limit}}}"
+        );
+        let gatelog = start_with(&one(&receiver, &queue));
+        gatelog.ingest(lines(0..1)).unwrap();
+        gatelog.ingest(lines(1..2)).unwrap();
+        let request = receiver.wait_for_requests(1).remove(0);
+        assert_eq!(request.numbers(), [0, 1], "{limit}");
+    }
+}
+
+#[test]
 fn what_ends_is_flushed_however_long_a_batch_may_wait() {
     let receiver = Receiver::taking();
     let queue = ", queue: {max_batch_size: 1000, max_coalescing_delay: 1000}";

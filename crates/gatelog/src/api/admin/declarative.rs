@@ -112,11 +112,19 @@ fn continued(kong: &Kong, plugin: &Plugin, in_force: &Kong, now_s: u64) -> Resul
         let name = plugin.kind().name();
         return Err(format!("plugin `{name}`: {problem}"));
     }
-    let is_new = |written: &Map<String, Value>| written.get("created_at") == Some(&json!(now_s));
-    if let Some(created) = old.remove("created_at")
-        && is_new(&written)
-    {
-        written.insert("created_at".to_owned(), created);
+    let times = ["created_at", "updated_at"].map(|time| (time, old.remove(time)));
+    let mut without = written.clone();
+    without.retain(|key, _| times.iter().all(|(time, _)| time != key));
+    let is_same = without == old;
+    for (time, before) in times {
+        // What was sent counts; what was set just now is of when it was made, or changed.
+        let is_set_now = written.get(time) == Some(&json!(now_s));
+        if let Some(before) = before
+            && is_set_now
+            && (is_same || time == "created_at")
+        {
+            written.insert(time.to_owned(), before);
+        }
     }
     serde_json::from_value(Value::Object(written)).map_err(|error| error.to_string())
 }
@@ -204,5 +212,40 @@ fn mask_plugin(plugin: &mut Value) {
     let fields = schema::fields(name);
     if let Some(Value::Object(config)) = plugin.get_mut("config") {
         mask(fields, config);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_that_goes_on_keeps_its_times() {
+        let load = |yaml: &str, in_force: &Kong, now_s| {
+            let sent = Sent::Yaml(yaml.to_owned());
+            match load(sent, Options::default(), in_force, now_s).unwrap() {
+                Loaded::New(kong) => kong,
+                Loaded::Same => panic!("{yaml}"),
+            }
+        };
+        let times = |kong: &Kong| -> Vec<_> {
+            let plugins = kong.plugins.iter().map(Plugin::written);
+            plugins
+                .map(|plugin| (plugin["created_at"].clone(), plugin["updated_at"].clone()))
+                .collect()
+        };
+        let one = "services: [{name: s, plugins: [{name: file-log, config: {path: /x}}]}]";
+        let first = load(one, &Kong::default(), 1000);
+        assert_eq!(times(&first), [(json!(1000), json!(1000))]);
+        assert_eq!(
+            times(&load(one, &first, 2000)),
+            [(json!(1000), json!(1000))]
+        );
+        // The same, named otherwise, with another setting, and one that is new.
+        let other = "plugins: [{name: file-log, service: {name: s}, config: {path: /y}}, \
+                     {name: file-log, config: {path: /z}}]";
+        let changed = load(other, &first, 3000);
+        let expected = [(json!(1000), json!(3000)), (json!(3000), json!(3000))];
+        assert_eq!(times(&changed), expected);
     }
 }

@@ -75,6 +75,14 @@ pub(super) fn load(
     {
         return Err(walk.refused(problems, options.flatten_errors));
     }
+    if !walk.passed_over.is_empty() {
+        let lists: Vec<_> = walk.passed_over.into_iter().collect();
+        let lists = lists.join(", ");
+        tracing::warn!(
+            lists,
+            "of a declarative configuration these mean nothing here"
+        );
+    }
     let wrong = |text: String| Problem::declarative(json!({ENTITY: [text]}));
     let kong: Kong = serde_json::from_value(entities).map_err(|error| wrong(error.to_string()))?;
     // First, for the places that it tells are those of what was sent.

@@ -7,6 +7,8 @@ mod config;
 mod curl;
 mod entity;
 mod read_only;
+mod refused;
+mod scopes;
 mod secrets;
 mod seeds;
 

@@ -16,6 +16,8 @@ const VERSIONS: [&str; 3] = crate::config::FORMAT_VERSIONS;
 pub(super) struct Walk {
     /// What is wrong, entity by entity.
     flattened: Vec<Value>,
+    /// Kong's lists of other things that were there.
+    pub(super) passed_over: std::collections::BTreeSet<String>,
     /// The names of entities, by list and key.
     names: std::collections::BTreeSet<(&'static str, &'static str, String)>,
 }
@@ -39,7 +41,11 @@ impl Walk {
                 "plugins" => self.list(value, |walk, plugin| walk.plugin(plugin, None)),
                 list => match Kind::of_list(list) {
                     Some(kind) => self.list(value, |walk, one| walk.entity(kind, one, None)),
-                    None if list.starts_with('_') || IGNORED_LISTS.contains(&list) => continue,
+                    None if list.starts_with('_') => continue,
+                    None if IGNORED_LISTS.contains(&list) => {
+                        self.passed_over.insert(key);
+                        continue;
+                    }
                     None => (Value::Null, json!("unknown field")),
                 },
             };
@@ -168,7 +174,10 @@ impl Walk {
                 }
                 name if kind.keys().contains(&name) => self.name(kind, name, value),
                 name if known_keys(kind.list()).contains(&name) => (value, Value::Null),
-                name if crate::config::plugins::is_credential(name) => continue,
+                name if crate::config::plugins::is_credential(name) => {
+                    self.passed_over.insert(format!("{}.{name}", kind.list()));
+                    continue;
+                }
                 _ => (Value::Null, json!("unknown field")),
             };
             keep(&mut kept, &mut own, key, walked);

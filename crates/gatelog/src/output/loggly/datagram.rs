@@ -220,9 +220,7 @@ impl Datagrams {
     /// A socket for the first address that can have one.
     async fn connect(&self, addresses: &[SocketAddr]) -> io::Result<Open> {
         let mut failure = io::Error::from(ErrorKind::AddrNotAvailable);
-        let first = self.given_up % addresses.len().max(1);
-        let in_turn = addresses.iter().cycle().skip(first);
-        for &peer in in_turn.take(addresses.len()) {
+        for peer in in_turn(addresses, self.given_up) {
             let connected = async {
                 let own: SocketAddr = if peer.is_ipv4() {
                     (Ipv4Addr::UNSPECIFIED, 0).into()
@@ -254,6 +252,13 @@ impl Datagrams {
     }
 }
 
+/// All addresses, beginning behind those that have been given up.
+fn in_turn(addresses: &[SocketAddr], given_up: usize) -> impl Iterator<Item = SocketAddr> {
+    let first = given_up.checked_rem(addresses.len()).unwrap_or(0);
+    let turns = addresses.iter().copied().cycle().skip(first);
+    turns.take(addresses.len())
+}
+
 /// Whether there will be room for the datagram later.
 fn waits(error: &io::Error) -> bool {
     error.kind() == ErrorKind::WouldBlock || is(error, Errno::NOBUFS)
@@ -261,4 +266,19 @@ fn waits(error: &io::Error) -> bool {
 
 fn is(error: &io::Error, errno: Errno) -> bool {
     error.raw_os_error() == Some(errno.raw_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_was_given_up_has_its_turn_last() {
+        let addresses = ["[::1]:1", "127.0.0.1:1"].map(|text| text.parse().unwrap());
+        let turns = |given_up| in_turn(&addresses, given_up).collect::<Vec<_>>();
+        assert_eq!(turns(0), addresses);
+        assert_eq!(turns(1), [addresses[1], addresses[0]]);
+        assert_eq!(turns(2), addresses);
+        assert_eq!(in_turn(&[], 1).count(), 0);
+    }
 }

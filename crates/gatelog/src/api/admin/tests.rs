@@ -1,5 +1,6 @@
 //! The admin listener as a client sees it, over entities that are kept in memory.
 
+mod any_input;
 mod bodies;
 mod cases;
 mod changing;

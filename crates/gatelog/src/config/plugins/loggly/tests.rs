@@ -206,7 +206,7 @@ fn what_is_wrong_with_messages_is_named() {
             "config.framing: it belongs to transport tcp or tls",
         ),
         (
-            json!({"transport": "tcp", "ssl_verify": true}),
+            json!({"transport": "tcp", "ssl_verify": false}),
             "config.ssl_verify: it belongs to transport tls",
         ),
         (

@@ -69,7 +69,7 @@ impl Taker<'_> {
         while bytes < VIEW_BYTES {
             match field
                 .rack
-                .fetch(next, self.version, cursor, &field.routes)?
+                .fetch(self.id, next, self.version, cursor, &field.routes)?
             {
                 Fetched::Chunk(chunk) => {
                     bytes += chunk.end.since(next);
@@ -78,6 +78,7 @@ impl Taker<'_> {
                         view.chunks.push(chunk);
                     }
                 }
+                Fetched::Passed(end) => view.end = end,
                 Fetched::Damaged(damage) if view.end == next && view.chunks.is_empty() => {
                     return Ok(Taken::Damaged(damage));
                 }

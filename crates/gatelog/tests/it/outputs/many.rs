@@ -65,6 +65,36 @@ fn each_record_is_looked_at_once_for_all() {
     assert!(u64::from(looks) <= 2 * RECORDS, "{looks}");
 }
 
+/// Also where they come from so far behind that what one has read is gone before the next one comes.
+#[test]
+fn a_long_way_is_looked_at_once_for_those_who_have_nothing_there() {
+    const RECORDS: u64 = 20_000;
+    let mut rig = Rig::new(Config::default());
+    append(&rig, 0..RECORDS);
+    let name = |number| -> &'static str { format!("idle{number}").leak() };
+    let slow = Receiver::new("slow", |_, _| {
+        std::thread::sleep(Duration::from_micros(100));
+        Does::Takes
+    });
+    let idle = (0..20).map(|number| Receiver::taking(name(number)));
+    let receivers: Vec<_> = std::iter::once(slow).chain(idle).collect();
+    let looks = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&looks);
+    let routing = move |_: &AccessRecord<'_>, to: &mut Vec<usize>| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        to.push(0);
+    };
+    let outputs = receivers.iter().map(|one| (Arc::clone(one), settings()));
+    rig.start_routed(u64::MAX, outputs.collect(), Arc::new(routing));
+    for receiver in &receivers {
+        rig.wait_for_end(receiver.name);
+    }
+    assert_eq!(receivers[0].seen().len() as u64, RECORDS);
+    assert!(receivers.iter().skip(1).all(|one| one.seen().is_empty()));
+    let looks = u64::from(looks.load(Ordering::Relaxed));
+    assert!(looks <= 3 * RECORDS, "{looks} looks at {RECORDS} records");
+}
+
 /// A receiver that hangs, and one that is far behind, take nothing from the others.
 #[test]
 fn who_is_behind_reads_for_itself() {

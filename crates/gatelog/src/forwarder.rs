@@ -14,6 +14,9 @@
 //! journal ─► watcher: over max_backlog ────────────────┘─► dead letter
 //! ```
 //!
+//! The set of outputs [changes](Outputs::change) while they run: a record goes to the outputs that were
+//! in force when it was received.
+//!
 //! **Invariants.** A place is passed when all before it is confirmed by the receiver, or is in
 //! the dead letter, durably, or is dropped and counted. Records are delivered in order, one batch
 //! at a time, each at least once: again only what was under way when it was given up, and, if the
@@ -30,6 +33,7 @@
 
 mod chunk;
 mod courier;
+mod crew;
 mod eras;
 mod inbox;
 mod progress;
@@ -40,42 +44,37 @@ mod tail;
 mod view;
 mod watcher;
 
-use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
-use gatelog_journal::{Journal, Position};
+use gatelog_journal::Position;
 use tokio::sync::watch;
 
-use self::courier::Courier;
-use self::eras::{Era, Eras, Id, Member};
-use self::inbox::Inbox;
-use self::progress_file::ProgressFile;
-use self::scout::{Field, Scout};
-use self::tail::{Standing, Tail};
-use self::watcher::Watcher;
-use crate::dead_letter::DeadLetters;
+use self::crew::Crew;
+pub use self::crew::{Grounds, Kept, Passed};
 use crate::health::Health;
 use crate::output::OutputSet;
-use crate::telemetry::Telemetry;
 
 /// Outputs whose readers hold the journal, and that do not run yet.
-pub struct Registered {
-    couriers: Vec<Courier>,
-    field: Arc<Field>,
-}
+pub struct Registered(Arc<Crew>);
 
-/// Running outputs.
-#[derive(Debug)]
-pub struct Outputs {
-    /// How each of them is, for `/ready`.
-    pub states: Vec<OutputState>,
-    couriers: Vec<JoinHandle<()>>,
-    watcher: Watcher,
-    /// Where there is an output.
-    scout: Option<Scout>,
+/// Running outputs. Clones are the same outputs.
+#[derive(Clone)]
+pub struct Outputs(Arc<Crew>);
+
+/// Why other outputs were not put in the place of those that run. These run on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChangeError {
+    /// The process ends.
+    #[error("gatelog is about to end")]
+    Ending,
+    /// A reader cannot be registered.
+    #[error("{0}")]
+    Journal(#[source] gatelog_journal::Error),
+    /// It cannot be kept, or a thread cannot be started.
+    #[error("{0}")]
+    Io(#[source] io::Error),
 }
 
 /// How an output is.
@@ -87,6 +86,8 @@ pub struct OutputState {
     pub reader: String,
     /// Whether it takes records.
     pub health: Arc<Health>,
+    /// It was taken away, and delivers what was received before that.
+    pub ending: bool,
 }
 
 /// The name of an output's reader: also the name of files, so other characters than letters,
@@ -107,137 +108,74 @@ pub fn reader_name(output: &str) -> String {
 
 impl std::fmt::Debug for Registered {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Registered")
-            .field("couriers", &self.couriers)
-            .finish_non_exhaustive()
+        f.debug_list().entries(self.readers()).finish()
+    }
+}
+
+impl std::fmt::Debug for Outputs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.states()).finish()
     }
 }
 
 impl Outputs {
-    /// Registers the reader of each output. However much may wait for an output, it holds at most
-    /// half of the journal's cap, `journal_max_bytes`: only stores may hold more. Files of their own are
-    /// below `data_dir`; those of outputs that are not among these are removed.
+    /// Registers the readers of these sets of outputs, each in force from its position on, in ascending
+    /// order; the last is in force now. However much may wait for an output, it holds at most
+    /// half of the journal's cap: only stores may hold more. Files of outputs that are in none of
+    /// the sets are removed.
     ///
     /// # Errors
     /// The journal's, for the position files.
     pub fn register(
-        set: OutputSet,
-        journal: &Journal,
-        journal_max_bytes: u64,
-        data_dir: &Path,
-        dead_letters: &DeadLetters,
-        telemetry: &Telemetry,
+        eras: Vec<(Position, OutputSet)>,
+        grounds: Grounds,
     ) -> gatelog_journal::Result<Registered> {
-        let OutputSet { outputs, routing } = set;
-        let dir = progress_file::dir(data_dir);
-        let readers: Vec<_> = outputs
-            .iter()
-            .map(|(output, _)| reader_name(output.name()))
-            .collect();
-        let readers: Vec<_> = readers.iter().map(String::as_str).collect();
-        if let Err(error) = progress_file::keep_only(&dir, &readers) {
-            tracing::warn!(%error, "what outputs that are no longer configured have left cannot be removed");
-        }
-        let field = Arc::new(Field::default());
-        let end = journal.end();
-        field.begin(end);
-        let mut inboxes = BTreeMap::new();
-        let mut members = Vec::new();
-        let mut couriers = Vec::new();
-        for ((output, mut settings), id) in outputs.into_iter().zip((0..).map(Id)) {
-            let max_bytes = &mut settings.max_backlog.bytes;
-            *max_bytes = (*max_bytes).min(journal_max_bytes / 2);
-            output.count_in(telemetry);
-            let reader = reader_name(output.name());
-            let dead_letter = dead_letters.of_output(output.name(), &reader);
-            let progress = ProgressFile::open(&dir, &reader, journal);
-            let inbox = Arc::new(Inbox::new(end));
-            inboxes.insert(id, Arc::clone(&inbox));
-            members.push(Member {
-                id,
-                start: settings.start,
-            });
-            let standing = Standing {
-                id,
-                inbox,
-                version: 0,
-                field: Arc::clone(&field),
-            };
-            let output = (output, &settings);
-            let tail = Tail::register(
-                &reader,
-                output,
-                journal,
-                dead_letter,
-                progress,
-                standing,
-                telemetry,
-            )?;
-            couriers.push(Courier::new(Arc::new(tail), settings, telemetry));
-        }
-        let era = Era {
-            from: Position::START,
-            routing,
-            members,
-        };
-        *field.routes.change() = Arc::new(Eras::new(0, &[era], inboxes));
-        Ok(Registered { couriers, field })
+        Crew::register(eras, grounds).map(Registered)
     }
 
-    /// Waits for the threads to end, which they do some time after `stop` turns true.
-    pub fn join(self) {
-        for courier in self.couriers {
-            if courier.join().is_err() {
-                tracing::error!("an output's thread ended in a panic");
-            }
-        }
-        // It is needed while they end, and makes durable what they have confirmed.
-        self.watcher.join();
-        if let Some(scout) = self.scout {
-            scout.join();
-        }
+    /// How each of them is, for `/ready`.
+    pub fn states(&self) -> Vec<OutputState> {
+        self.0.states()
+    }
+
+    /// Puts other outputs in the place of those in force, for all that is received from now on. `keep` is
+    /// given the position from which they count, and the one before which no era is needed any more;
+    /// it makes that durable. It blocks.
+    ///
+    /// # Errors
+    /// [`ChangeError`]: nothing was changed.
+    pub fn change(
+        &self,
+        set: OutputSet,
+        keep: impl FnOnce(Position, Position) -> io::Result<Kept>,
+    ) -> Result<Kept, ChangeError> {
+        self.0.change(set, keep)
+    }
+
+    /// Waits for the threads to end, which they do some time after `stop` has turned true.
+    pub fn join(&self) {
+        self.0.join();
     }
 }
 
 impl Registered {
     /// The names of the readers.
-    pub fn readers(&self) -> impl Iterator<Item = &str> {
-        self.couriers.iter().map(|courier| courier.tail().reader())
+    pub fn readers(&self) -> Vec<String> {
+        self.0.readers()
     }
 
-    /// Starts the threads. They end some time after `stop` turns true.
+    /// Starts the threads. They end some time after `stop` turns true. `passed` is told when eras are
+    /// no longer needed.
     ///
     /// # Errors
     /// When a thread cannot be started; those that have been end with `stop`.
-    pub fn start(self, stop: &watch::Sender<bool>) -> io::Result<Outputs> {
-        let tails: Vec<_> = self
-            .couriers
-            .iter()
-            .map(|courier| Arc::clone(courier.tail()))
-            .collect();
-        let states = tails.iter().map(|tail| OutputState {
-            name: tail.name().to_owned(),
-            reader: tail.reader().to_owned(),
-            health: Arc::clone(tail.health()),
-        });
-        let states = states.collect();
-        for tail in &tails {
-            tail.begin();
-        }
-        let scout = tails.first().map(|tail| {
-            let field = Arc::clone(&self.field);
-            Scout::start(field, tail.cursor())
-        });
-        let scout = scout.transpose()?;
-        let watcher = Watcher::start(tails)?;
-        let couriers = self.couriers.into_iter();
-        let couriers = couriers.map(|courier| courier.start(stop.subscribe()));
-        Ok(Outputs {
-            states,
-            couriers: couriers.collect::<io::Result<_>>()?,
-            watcher,
-            scout,
-        })
+    pub fn start(
+        self,
+        stop: &watch::Sender<bool>,
+        passed: Option<Box<Passed>>,
+    ) -> io::Result<Outputs> {
+        self.0.start(&stop.subscribe(), passed)?;
+        Ok(Outputs(self.0))
     }
 }
 

@@ -36,6 +36,9 @@ pub mod loss;
 pub mod place;
 pub mod refusal;
 
+// A small file, written so that a crash leaves it whole.
+mod whole_file;
+
 // What people and programs ask.
 pub mod api;
 
@@ -64,6 +67,14 @@ pub const FAILPOINTS: &[&str] = &[
     "output.progress_written", // not synced
     "output.progress_sync",
     "output.progress_synced",
+    "output.readers_registered", // of new outputs, which are not in force yet
+    "output.era_kept",           // other outputs are, and nobody knows
+    "output.era_in_force",
+    "output.ended", // its reader is gone, its era is not
+    "whole_file.write",
+    "whole_file.written",
+    "whole_file.renamed",
+    "whole_file.sync_directory",
 ];
 
 /// Those of [`FAILPOINTS`] at which the disk can refuse; the others are only passed.
@@ -74,4 +85,6 @@ pub const DISK_FAILPOINTS: &[&str] = &[
     "file_log.write",
     "output.progress_write",
     "output.progress_sync",
+    "whole_file.write",
+    "whole_file.sync_directory",
 ];

@@ -26,6 +26,7 @@ pub use gatelog_journal::Start;
 use gatelog_record::AccessRecord;
 use gatelog_store::BoxFuture;
 
+use crate::forwarder::reader_name;
 use crate::telemetry::Telemetry;
 
 /// A place to which records are sent on.
@@ -53,23 +54,46 @@ pub trait Output: Send + Sync {
     ) -> BoxFuture<'a, Result<(), Undelivered>>;
 }
 
-/// Outputs, each with how it is treated, and what decides which of them get a record.
+/// Outputs, and what decides which of them get a record.
 #[derive(Clone)]
 pub struct OutputSet {
     /// The outputs.
-    pub outputs: Vec<(Arc<dyn Output>, Settings)>,
+    pub outputs: Vec<Entry>,
     /// What decides among them.
     pub routing: Arc<dyn Routing>,
 }
 
+/// An output of a set.
+#[derive(Clone)]
+pub struct Entry {
+    /// By what it is known when it comes again, in another set or after a restart: the name of its reader
+    /// in the journal and of its files.
+    pub reader: String,
+    /// The output.
+    pub output: Arc<dyn Output>,
+    /// How it is treated.
+    pub settings: Settings,
+}
+
 impl OutputSet {
+    /// These outputs, which are known by their names.
+    pub fn new(outputs: Vec<(Arc<dyn Output>, Settings)>, routing: Arc<dyn Routing>) -> Self {
+        let outputs = outputs.into_iter().map(|(output, settings)| Entry {
+            reader: reader_name(output.name()),
+            output,
+            settings,
+        });
+        Self {
+            outputs: outputs.collect(),
+            routing,
+        }
+    }
+
     /// These, each of which gets every record.
     pub fn all(outputs: Vec<(Arc<dyn Output>, Settings)>) -> Self {
         let count = outputs.len();
-        Self {
-            outputs,
-            routing: Arc::new(move |_: &AccessRecord<'_>, to: &mut Vec<usize>| to.extend(0..count)),
-        }
+        let routing = move |_: &AccessRecord<'_>, to: &mut Vec<usize>| to.extend(0..count);
+        Self::new(outputs, Arc::new(routing))
     }
 }
 

@@ -12,16 +12,21 @@
 //! says so. One that cannot be read
 //! prevents the start: what is kept would be something else than the operator has set.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use gatelog_filter::{Runtime, RuntimeError};
 use serde_json::{Map, Value};
 
+use crate::whole_file::{NotReplaced, WholeFile, sync_directory};
+
 /// The file below the data directory.
 const FILE: &str = "runtime.json";
+
+/// Anybody may read it.
+const MODE: u32 = 0o644;
 
 /// The keys, and their file.
 #[derive(Debug)]
@@ -108,19 +113,14 @@ impl RuntimeKeys {
         copy.patch(changes)?;
         let set = copy.entries().into_iter().map(entry);
         let set: Map<String, Value> = set.filter(|(_, value)| !value.is_null()).collect();
-        let before = match fs::read(self.data_dir.join(FILE)) {
-            Ok(before) => Some(before),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error.into()),
-        };
-        replace(&self.data_dir, Value::Object(set).to_string().as_bytes())?;
-        let synced = sync(&self.data_dir);
-        if let Err(error) = synced {
-            if put_back(&self.data_dir, before.as_deref()).is_ok() {
-                return Err(error.into());
+        let file = WholeFile::new(&self.data_dir, FILE, MODE);
+        match file.replace_and(Value::Object(set).to_string().as_bytes(), sync) {
+            Ok(()) => {}
+            Err(NotReplaced::AsBefore(error)) => return Err(error.into()),
+            Err(NotReplaced::Unsure(error)) => {
+                self.runtime.patch(changes)?;
+                return Err(ChangeError::Unsure(error));
             }
-            self.runtime.patch(changes)?;
-            return Err(ChangeError::Unsure(error));
         }
         self.runtime.patch(changes)?;
         Ok(())
@@ -130,26 +130,6 @@ impl RuntimeKeys {
 fn entry((key, value): (String, Option<gatelog_filter::RuntimeValue>)) -> (String, Value) {
     let value = value.map_or(Value::Null, gatelog_filter::RuntimeValue::to_json);
     (key, value)
-}
-
-/// Puts a file of this content in the place of ours. After an error that is as it was.
-fn replace(data_dir: &Path, content: &[u8]) -> io::Result<()> {
-    let beside = data_dir.join(format!("{FILE}.new"));
-    let mut file = File::create(&beside)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&beside, data_dir.join(FILE))
-}
-
-fn put_back(data_dir: &Path, before: Option<&[u8]>) -> io::Result<()> {
-    match before {
-        Some(before) => replace(data_dir, before),
-        None => fs::remove_file(data_dir.join(FILE)),
-    }
-}
-
-fn sync_directory(data_dir: &Path) -> io::Result<()> {
-    File::open(data_dir)?.sync_all()
 }
 
 #[cfg(test)]

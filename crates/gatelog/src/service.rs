@@ -1,6 +1,7 @@
 //! The running service: what its parts share, how it starts and how it ends.
 
 mod admin;
+mod outgoing;
 mod readers;
 mod stores;
 
@@ -8,8 +9,8 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -22,21 +23,21 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
 
 use self::admin::AdminServer;
-use self::readers::{forget_other_readers, register_outputs, start_pipelines, start_senders};
+use self::outgoing::Outgoing;
+use self::readers::{forget_other_readers, start_pipelines, start_senders};
 use crate::api;
 use crate::api::admin::Admin;
 use crate::api::lookout::{Lookout, Sight};
 use crate::api::room::Room;
 use crate::config::{Config, Sync};
 use crate::dead_letter::DeadLetters;
-use crate::forwarder::{OutputState, Outputs};
+use crate::forwarder::Outputs;
 use crate::health::Health;
 use crate::intake::{Intake, hash_key};
 use crate::output::OutputSet;
-use crate::output::address::Reach;
-use crate::output::configured::{OutputsError, configured};
+use crate::output::configured::OutputsError;
 use crate::pipeline::Pipeline;
-use crate::plugins::Fixed;
+use crate::plugins::Plugins;
 use crate::refusal::{self, Refused};
 use crate::retention::Sweeper;
 use crate::runtime_keys::RuntimeKeys;
@@ -58,8 +59,8 @@ pub struct Service {
     pub telemetry: Telemetry,
     /// Every store, with how it is.
     pub stores: Vec<(Arc<dyn Store>, Arc<Health>)>,
-    /// How every output is.
-    pub outputs: Vec<OutputState>,
+    /// The outputs, which may change.
+    pub outputs: Outputs,
     /// Where readers keep what they cannot pass on.
     pub dead_letters: DeadLetters,
     /// The store that answers queries.
@@ -79,6 +80,8 @@ pub struct Service {
     /// Whether rows show absent texts as "".
     pub empty_strings: bool,
     ok_requests: Counter,
+    /// The readers whose lag `/metrics` shows.
+    shown: Mutex<Vec<String>>,
     data_dir: PathBuf,
     /// Whether the process is about to end.
     stopping: AtomicBool,
@@ -184,12 +187,25 @@ impl Service {
         set("gatelog_journal_bytes", None, self.journal.used_bytes());
         let dead_letter_bytes = self.dead_letters.used_bytes();
         set("gatelog_dead_letter_bytes", None, dead_letter_bytes);
-        for lag in lags {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone = shown
+            .iter()
+            .filter(|reader| !lags.iter().any(|lag| lag.reader == **reader));
+        let nothing = gone.map(|reader| Lag {
+            reader: reader.clone(),
+            records: 0,
+            bytes: 0,
+            seconds: 0,
+        });
+        let nothing: Vec<_> = nothing.collect();
+        for lag in lags.iter().chain(&nothing) {
             let label = || Some(("reader", lag.reader.clone()));
             set("gatelog_reader_lag_records", label(), lag.records);
             set("gatelog_reader_lag_bytes", label(), lag.bytes);
             set("gatelog_reader_lag_seconds", label(), lag.seconds);
         }
+        *shown = lags.iter().map(|lag| lag.reader.clone()).collect();
+        drop(shown);
         self.files.update_metrics(&self.telemetry);
         self.telemetry
             .counter("gatelog_journal_damaged_bytes_total", None)
@@ -235,22 +251,26 @@ pub struct Running {
 /// # Errors
 /// [`StartError`]: only configuration, the local disk and the address can prevent it.
 pub async fn start(config: &Config) -> Result<Running, StartError> {
-    let reach = Reach::new(config.outputs.deny_private);
-    start_with_outputs(config, configured(&config.kong(), reach)?).await
+    start_with(config, None).await
 }
 
 /// As [`start`], and sends records on to these outputs alone.
 ///
 /// # Errors
 /// As [`start`].
-#[expect(
-    clippy::unused_async,
-    reason = "it needs the runtime that it is awaited in: sockets and tasks"
-)]
 pub async fn start_with_outputs(
     config: &Config,
     outputs: OutputSet,
 ) -> Result<Running, StartError> {
+    start_with(config, Some(outputs)).await
+}
+
+/// Starts everything, with these outputs or those of Kong's entities.
+#[expect(
+    clippy::unused_async,
+    reason = "it needs the runtime that it is awaited in: sockets and tasks"
+)]
+async fn start_with(config: &Config, these: Option<OutputSet>) -> Result<Running, StartError> {
     let listening = || io(format!("listen on {}", config.listen));
     // Before anything is made on the disk: an address that is taken is the commonest mistake. Who
     // connects before all is open is refused, as by a process that is not there.
@@ -269,18 +289,17 @@ pub async fn start_with_outputs(
         .reader(senders::READER, Start::Oldest)
         .map_err(StartError::Journal)?;
     // Nothing is released before all readers are registered.
-    let outputs = register_outputs(config, outputs, &journal, &dead_letters, &telemetry)?;
-    forget_other_readers(&journal, &stores, &outputs);
+    let outgoing = Outgoing::open(config, these, &journal, &dead_letters, &telemetry)?;
+    forget_other_readers(&journal, &stores, &outgoing.registered);
     let pipelines = start_pipelines(&stores, &journal, &dead_letters, &telemetry, &stop_stores)?;
     let sweeper = start_sweeper(config, &pipelines, &telemetry, &stop_stores)?;
-    let outputs = outputs.start(&stop_stores);
-    let outputs = outputs.map_err(io("start an output's thread"))?;
+    let (outputs, plugins) = outgoing.start(config, &stop_stores)?;
     let (senders, keeper) = start_senders(config, &journal, senders_reader)?;
     let listener = socket.listen(BACKLOG).map_err(listening())?;
     let address = listener
         .local_addr()
         .map_err(io("the listener's address"))?;
-    let admin = start_admin(config, admin_socket, runtime_keys)?;
+    let admin = start_admin(config, admin_socket, runtime_keys, plugins)?;
     let healths = pipelines
         .iter()
         .map(|pipeline| Arc::clone(&pipeline.health));
@@ -292,7 +311,7 @@ pub async fn start_with_outputs(
             .redacting(rules),
         senders,
         stores: stores.into_iter().zip(healths).collect(),
-        outputs: outputs.states.clone(),
+        outputs: outputs.clone(),
         dead_letters,
         query_store,
         room: Room::default(),
@@ -304,6 +323,7 @@ pub async fn start_with_outputs(
         empty_strings: config.compat.empty_strings,
         ok_requests: telemetry.counter("gatelog_ingest_requests_total", Some(ok)),
         telemetry,
+        shown: Mutex::default(),
         data_dir: config.data_dir.clone(),
         stopping: AtomicBool::new(false),
     });
@@ -360,14 +380,13 @@ fn start_admin(
     config: &Config,
     socket: Option<TcpSocket>,
     keys: RuntimeKeys,
+    plugins: Arc<dyn Plugins>,
 ) -> Result<Option<AdminServer>, StartError> {
     let Some(socket) = socket else {
         return Ok(None);
     };
     let reads = config.filter.as_ref().map_or_else(Vec::new, reads);
-    let kong = config.kong();
-    let read_only = kong.has_plugins();
-    let plugins = Arc::new(Fixed::new(kong));
+    let read_only = config.kong().has_plugins();
     let admin = Admin::new(keys, reads, plugins, read_only);
     let router = api::admin::router(Arc::new(admin));
     let server = socket

@@ -45,6 +45,9 @@ struct ReaderState {
     /// What an operator should look at, although records pass.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
+    /// An output that was taken away, and delivers what was received before that.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    ending: bool,
     /// Records of the journal that are not stored or delivered. (What a store has taken and not yet
     /// written to a file is stored: it is seen, and the journal keeps it until it is in a file.)
     lag_records: u64,
@@ -83,10 +86,11 @@ pub async fn ready(State(service): State<Arc<Service>>) -> Response {
             }
         })
         .collect();
-    let outputs = service
-        .outputs
-        .iter()
-        .map(|output| reader(&output.name, &output.reader, &output.health, lags));
+    let outputs = service.outputs.states().into_iter().map(|output| {
+        let mut state = reader(&output.name, &output.reader, &output.health, lags);
+        state.ending = output.ending;
+        state
+    });
     let sources = service.files.sources();
     let error = refusal::reason(&service, &sight);
     let readiness = Readiness {
@@ -124,6 +128,7 @@ fn reader(name: &str, reader: &str, health: &Health, lags: &[Lag]) -> ReaderStat
             .into_iter()
             .chain(health.neglected())
             .collect(),
+        ending: false,
         lag_records: of(|lag| lag.records),
         lag_bytes: of(|lag| lag.bytes),
         lag_seconds: of(|lag| lag.seconds),

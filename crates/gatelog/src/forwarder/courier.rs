@@ -9,22 +9,21 @@
 //! wait for that. After a panic, too, it goes on from what is confirmed.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use gatelog_journal::Cursor;
-use metrics::Counter;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
+use super::crew::Crew;
 use super::inbox::Ahead;
 use super::progress::{Passed, Wanted};
-use super::tail::Tail;
+use super::tail::{Tail, Terms};
 use super::view::{Taken, VIEW_BYTES};
 use crate::backoff::Backoff;
 use crate::caught::caught_async;
 use crate::output::{Settings, Undelivered};
-use crate::telemetry::Telemetry;
 
 /// The pause after a failure of the own disk, first and longest.
 const DISK_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -44,11 +43,8 @@ const LAST_TICK: Duration = Duration::from_millis(5);
 /// What the thread works with.
 pub(super) struct Courier {
     tail: Arc<Tail>,
-    settings: Settings,
     cursor: Cursor,
-    delivered: Counter,
-    rejected: Counter,
-    errors: Counter,
+    crew: Weak<Crew>,
 }
 
 impl std::fmt::Debug for Courier {
@@ -60,23 +56,21 @@ impl std::fmt::Debug for Courier {
 }
 
 impl Courier {
-    pub(super) fn new(tail: Arc<Tail>, settings: Settings, telemetry: &Telemetry) -> Self {
-        let counter = |metric| telemetry.counter_of(metric, &[("output", tail.name())]);
+    /// For one of this crew.
+    pub(super) fn new(tail: Arc<Tail>, crew: Weak<Crew>) -> Self {
         Self {
             cursor: tail.cursor(),
-            delivered: counter("gatelog_output_delivered_total"),
-            rejected: counter("gatelog_output_rejected_total"),
-            errors: counter("gatelog_output_errors_total"),
             tail,
-            settings,
+            crew,
         }
     }
 
-    pub(super) fn tail(&self) -> &Arc<Tail> {
-        &self.tail
-    }
-
-    pub(super) fn start(mut self, stop: watch::Receiver<bool>) -> io::Result<JoinHandle<()>> {
+    /// Starts the thread, which begins when `gate` opens and ends without a trace if it never does.
+    pub(super) fn start(
+        mut self,
+        gate: oneshot::Receiver<()>,
+        stop: watch::Receiver<bool>,
+    ) -> io::Result<JoinHandle<()>> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -84,6 +78,9 @@ impl Courier {
             .name(self.tail.reader().to_owned())
             .spawn(move || {
                 runtime.block_on(async {
+                    if gate.await.is_err() {
+                        return;
+                    }
                     let mut overdue = stop.clone();
                     let overdue = async {
                         let _gone = overdue.wait_for(|stop| *stop).await.is_err();
@@ -111,7 +108,7 @@ impl Courier {
             match went {
                 Err(error) => {
                     failing = true;
-                    self.errors.increment(1);
+                    self.tail.terms().counts.errors.increment(1);
                     self.tail.health().set(Some(error));
                     let stopped = stop.wait_for(|stop| *stop);
                     if tokio::time::timeout(disk.pause(), stopped).await.is_ok() {
@@ -123,6 +120,9 @@ impl Courier {
                         disk.reset();
                         self.tail.health().set(None);
                     }
+                    if self.tail.is_over() && self.has_ended() {
+                        return;
+                    }
                     if went == Went::Stopped || went == Went::Idle && *stop.borrow() {
                         return;
                     }
@@ -130,6 +130,12 @@ impl Courier {
                 }
             }
         }
+    }
+
+    /// Whether it belongs no longer to the outputs, and nothing of it is left.
+    fn has_ended(&self) -> bool {
+        let crew = self.crew.upgrade();
+        crew.is_none_or(|crew| crew.end(self.tail.id()))
     }
 
     /// Does what there is to do before it waits for more.
@@ -142,6 +148,10 @@ impl Courier {
     /// Waits until there is something to deliver, and then for a batch to grow.
     async fn gather(&mut self, stop: &mut watch::Receiver<bool>) {
         let at = self.tail.passed().position;
+        let mut terms = self.tail.new_terms();
+        if self.tail.is_over() {
+            return;
+        }
         let inbox = self.tail.inbox();
         match inbox.next(at) {
             Ahead::Unknown => return,
@@ -159,16 +169,18 @@ impl Courier {
                 tokio::select! {
                     () = inbox.arrived() => {}
                     () = pass => return,
+                    _ = terms.changed() => return,
                     _ = stop.wait_for(|stop| *stop) => return,
                 }
             }
         }
-        if self.settings.max_batch_records <= 1 {
+        let settings = &self.tail.terms().settings;
+        if settings.max_batch_records <= 1 {
             return;
         }
         // One batch is enough: the others that may be under way are for those who come meanwhile.
-        let full = self.settings.max_batch_records;
-        let deadline = Instant::now() + self.settings.max_coalescing_delay;
+        let full = settings.max_batch_records;
+        let deadline = Instant::now() + settings.max_coalescing_delay;
         while !inbox.has(full, VIEW_BYTES) {
             let left = deadline.saturating_duration_since(Instant::now());
             let stopped = stop.wait_for(|stop| *stop);
@@ -201,14 +213,14 @@ impl Courier {
         let wanted = view.wanted(self.tail.id());
         let delivery = Delivery {
             tail: &self.tail,
-            settings: &self.settings,
-            delivered: &self.delivered,
-            rejected: &self.rejected,
-            errors: &self.errors,
             chunk: &wanted,
         };
         delivery.all(stop).await
     }
+}
+
+fn backoff(settings: &Settings) -> Backoff {
+    Backoff::new(settings.initial_retry_delay, settings.max_retry_delay)
 }
 
 /// How many records are under way at a time at the most.
@@ -230,10 +242,6 @@ enum Went {
 /// The delivery of one chunk.
 struct Delivery<'d, 'f> {
     tail: &'d Tail,
-    settings: &'d Settings,
-    delivered: &'d Counter,
-    rejected: &'d Counter,
-    errors: &'d Counter,
     chunk: &'d Wanted<'f>,
 }
 
@@ -273,10 +281,11 @@ impl Delivery<'_, '_> {
         self.tail
             .set_aside(&self.chunk.unreadable)
             .map_err(|error| cannot_keep(&error))?;
-        let mut backoff = self.backoff();
+        let mut news = self.tail.new_terms();
+        let mut terms = Arc::clone(&news.borrow_and_update());
+        let mut backoff = backoff(&terms.settings);
         let mut failing_since = None;
         let count = self.chunk.records.len();
-        let size = window_records(self.settings);
         let mut window = Window {
             left: Vec::new(),
             refused: Vec::new(),
@@ -291,13 +300,21 @@ impl Delivery<'_, '_> {
                     self.tail.confirm(self.chunk, count);
                     return Ok(Went::On);
                 }
+                terms = Arc::clone(&news.borrow_and_update());
+                let size = window_records(&terms.settings);
                 window.end = count.min(first.saturating_add(size));
                 window.left = (first..window.end).collect();
             }
+            let now = Arc::clone(&news.borrow_and_update());
+            if !Arc::ptr_eq(&now, &terms) {
+                backoff = self::backoff(&now.settings);
+                terms = now;
+            }
             let before = window.left.len();
-            let next = self.attempt(&mut window, &mut failing_since, stop).await;
+            let attempt = self.attempt(&terms, &mut window, &mut failing_since, stop);
+            let next = attempt.await;
             if window.left.len() < before {
-                backoff = self.backoff();
+                backoff = self::backoff(&terms.settings);
                 failing_since = failing_since.filter(|_| !window.left.is_empty());
             }
             match next {
@@ -305,6 +322,13 @@ impl Delivery<'_, '_> {
                 Next::On => {}
                 Next::Later(after) => {
                     let pause = backoff.pause().max(after.unwrap_or_default());
+                    let pause = async {
+                        tokio::select! {
+                            () = tokio::time::sleep(pause) => {}
+                            // With other terms it may go better.
+                            _ = news.changed() => {}
+                        }
+                    };
                     if self.wait(window.next(), pause, stop).await {
                         return Ok(Went::Stopped);
                     }
@@ -313,16 +337,10 @@ impl Delivery<'_, '_> {
         }
     }
 
-    fn backoff(&self) -> Backoff {
-        Backoff::new(
-            self.settings.initial_retry_delay,
-            self.settings.max_retry_delay,
-        )
-    }
-
     /// Delivers what is left of the window, and takes note of what became of it.
     async fn attempt(
         &self,
+        terms: &Terms,
         window: &mut Window,
         failing_since: &mut Option<Instant>,
         stop: &mut watch::Receiver<bool>,
@@ -335,7 +353,7 @@ impl Delivery<'_, '_> {
         let records: Vec<_> = records.collect();
         health.busy(true);
         let answer = tokio::select! {
-            answer = self.tail.output().deliver(&records) => Some(answer),
+            answer = terms.output.deliver(&records) => Some(answer),
             () = self.taken_away(window.end - 1) => None,
         };
         health.busy(false);
@@ -357,14 +375,14 @@ impl Delivery<'_, '_> {
             .filter_map(|refused| Some((place_of(refused.index)?, refused.reason)))
             .collect();
         let taken = (window.left.len() - left.len()).saturating_sub(refused.len());
-        self.delivered.increment(taken as u64);
+        terms.counts.delivered.increment(taken as u64);
         let mut failure = (!left.is_empty()).then_some(reason);
         let mut next = Next::On;
         if let Some(reason) = &mut failure {
-            self.errors.increment(1);
+            terms.counts.errors.increment(1);
             next = Next::Later(after);
             let since = *failing_since.get_or_insert_with(Instant::now);
-            let limit = self.settings.max_retry_time;
+            let limit = terms.settings.max_retry_time;
             if limit.is_some_and(|limit| since.elapsed() > limit) {
                 *reason = format!("max_retry_time: {reason}");
                 refused.extend(left.drain(..).map(|place| (place, reason.clone())));
@@ -404,7 +422,8 @@ impl Delivery<'_, '_> {
                 Ok(letters) => break letters,
                 Err(error) => self.tail.health().set(Some(cannot_keep(&error))),
             }
-            if self.wait(window.end - 1, disk.pause(), stop).await {
+            let pause = tokio::time::sleep(disk.pause());
+            if self.wait(window.end - 1, pause, stop).await {
                 return true;
             }
         };
@@ -416,7 +435,7 @@ impl Delivery<'_, '_> {
                 "the output refuses records; they are in the dead letter, if there is room"
             );
         }
-        self.rejected.increment(letters);
+        self.tail.terms().counts.rejected.increment(letters);
         false
     }
 
@@ -431,9 +450,14 @@ impl Delivery<'_, '_> {
     }
 
     /// Waits, also for the watcher to take the record at `next` away; true when the process ends.
-    async fn wait(&self, next: usize, pause: Duration, stop: &mut watch::Receiver<bool>) -> bool {
+    async fn wait(
+        &self,
+        next: usize,
+        pause: impl Future<Output = ()>,
+        stop: &mut watch::Receiver<bool>,
+    ) -> bool {
         tokio::select! {
-            () = tokio::time::sleep(pause) => false,
+            () = pause => false,
             () = self.taken_away(next) => false,
             _ = stop.wait_for(|stop| *stop) => true,
         }

@@ -164,3 +164,96 @@ impl Routes {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gatelog_record::AccessRecord;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::place::Place;
+
+    /// Outputs of an era: for each whether it starts with the oldest, and which records it gets, by the
+    /// rest that their numbers leave.
+    type Outputs = Vec<(u32, bool, u64)>;
+
+    fn era(from: u64, outputs: &Outputs) -> Era {
+        let rests: Vec<_> = outputs.iter().map(|(_, _, rest)| *rest).collect();
+        let routing = move |record: &AccessRecord<'_>, to: &mut Vec<usize>| {
+            let number = number(record);
+            let wants = rests.iter().enumerate();
+            let wants = wants.filter(|(_, rest)| number % 3 == **rest);
+            to.extend(wants.map(|(place, _)| place));
+        };
+        let members = outputs.iter().map(|(id, oldest, _)| Member {
+            id: Id(*id),
+            start: if *oldest { Start::Oldest } else { Start::Now },
+        });
+        Era {
+            from: Position::new(from),
+            routing: Arc::new(routing),
+            members: members.collect(),
+        }
+    }
+
+    fn number(record: &AccessRecord<'_>) -> u64 {
+        record.duration.unwrap_or_default().unsigned_abs()
+    }
+
+    /// The rule, read literally.
+    fn wants(eras: &[(u64, Outputs)], id: u32, frame_end: u64, number: u64) -> bool {
+        let of = |at: usize| eras[at].1.iter().find(|output| output.0 == id);
+        let at = eras
+            .iter()
+            .rposition(|(from, _)| *from < frame_end)
+            .unwrap_or(0);
+        let Some(first) = (0..eras.len()).find(|at| of(*at).is_some()) else {
+            return false;
+        };
+        let asked = if at >= first {
+            of(at)
+        } else {
+            of(first).filter(|(_, oldest, _)| *oldest)
+        };
+        asked.is_some_and(|(_, _, rest)| number % 3 == *rest)
+    }
+
+    fn outputs() -> impl Strategy<Value = Outputs> {
+        let one = (0u32..5, any::<bool>(), 0u64..3);
+        prop::collection::vec(one, 0..5).prop_map(|mut outputs| {
+            outputs.sort_unstable();
+            outputs.dedup_by_key(|output| output.0);
+            outputs
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_record_is_for_the_outputs_of_its_time(
+            froms in prop::collection::btree_set(0u64..100, 1..6),
+            sets in prop::collection::vec(outputs(), 6),
+            mut ends in prop::collection::vec(1u64..120, 0..30),
+        ) {
+            ends.sort_unstable();
+            let eras: Vec<_> = froms.into_iter().zip(sets).collect();
+            let list: Vec<_> = eras.iter().map(|(from, set)| era(*from, set)).collect();
+            let sorter = Eras::new(0, &list, BTreeMap::new());
+            let records = (0..ends.len()).map(|number| AccessRecord {
+                duration: i64::try_from(number).ok(),
+                ..AccessRecord::default()
+            });
+            let places = ends.iter().map(|end| Place::within(Position::new(*end), 1));
+            let contents = Contents {
+                records: records.collect(),
+                places: places.collect(),
+                unreadable: Vec::new(),
+            };
+            let wishes = sorter.sort(&contents);
+            for id in 0..5 {
+                let expected = (0..ends.len()).filter(|number| wants(&eras, id, ends[*number], *number as u64));
+                let found = wishes.get(&Id(id)).cloned().unwrap_or_default();
+                prop_assert_eq!(found, expected.collect::<Vec<_>>(), "{}", id);
+            }
+        }
+    }
+}

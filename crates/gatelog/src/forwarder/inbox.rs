@@ -6,6 +6,7 @@
 //! **Limits.** So many stretches are kept apart; beyond that the last ones are one, with what lies between.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gatelog_journal::Position;
@@ -18,7 +19,7 @@ const MAX_SPANS: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Inbox {
     /// From there on it is told.
-    since: Position,
+    since: AtomicU64,
     spans: Mutex<VecDeque<Span>>,
     arrived: Notify,
 }
@@ -44,13 +45,18 @@ pub(super) enum Ahead {
 }
 
 impl Inbox {
-    /// An empty one, to which everything is told from this position on.
-    pub(super) fn new(since: Position) -> Self {
+    /// An empty one, to which nothing is told yet.
+    pub(super) fn new() -> Self {
         Self {
-            since,
+            since: AtomicU64::new(u64::MAX),
             spans: Mutex::default(),
             arrived: Notify::new(),
         }
+    }
+
+    /// Everything is told to it from this position on.
+    pub(super) fn open(&self, since: Position) {
+        self.since.store(since.get(), Ordering::Release);
     }
 
     /// Tells of a stretch behind those before it.
@@ -78,7 +84,7 @@ impl Inbox {
 
     /// Where there is something behind `at`.
     pub(super) fn after(&self, at: Position) -> Ahead {
-        if at < self.since {
+        if at.get() < self.since.load(Ordering::Acquire) {
             return Ahead::Unknown;
         }
         let spans = self.spans();
@@ -121,7 +127,9 @@ mod tests {
 
     #[test]
     fn what_is_between_stretches_is_skipped_and_what_is_before_all_is_unknown() {
-        let inbox = Inbox::new(Position::new(10));
+        let inbox = Inbox::new();
+        assert_eq!(inbox.next(Position::new(10)), Ahead::Unknown);
+        inbox.open(Position::new(10));
         inbox.tell(span(20, 30));
         inbox.tell(span(50, 60));
         let next = |at| inbox.next(Position::new(at));
@@ -134,7 +142,7 @@ mod tests {
 
     #[test]
     fn too_many_stretches_become_one_that_has_them_all() {
-        let inbox = Inbox::new(Position::START);
+        let inbox = Inbox::new();
         let count = MAX_SPANS as u64 + 10;
         for number in 0..count {
             inbox.tell(span(number * 10, number * 10 + 1));

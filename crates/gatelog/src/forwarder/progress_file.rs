@@ -54,6 +54,8 @@ pub(super) struct ProgressFile {
     slot: u64,
     /// What is not durable.
     unsynced: Option<Unsynced>,
+    /// It was removed, and is not made again.
+    removed: bool,
 }
 
 /// See [`ProgressFile::unsynced`].
@@ -75,6 +77,7 @@ impl ProgressFile {
             sequence: 0,
             slot: 0,
             unsynced: None,
+            removed: false,
         };
         let path = opened.path.display();
         let found = match opened.read() {
@@ -123,6 +126,9 @@ impl ProgressFile {
     /// Writes how far it has come. Not durable before [`sync`](Self::sync), which makes up for what
     /// failed here.
     pub(super) fn write(&mut self, passed: Passed) -> io::Result<()> {
+        if self.removed {
+            return Ok(());
+        }
         self.unsynced = Some(Unsynced {
             passed,
             written: false,
@@ -167,6 +173,17 @@ impl ProgressFile {
         self.unsynced = None;
         failpoint::pass("output.progress_synced");
         Ok(())
+    }
+
+    /// Removes it for good: the output has ended.
+    pub(super) fn remove(&mut self) -> io::Result<()> {
+        self.removed = true;
+        self.unsynced = None;
+        self.file = None;
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn file(&mut self) -> io::Result<&File> {

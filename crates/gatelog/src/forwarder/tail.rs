@@ -28,7 +28,7 @@ use crate::dead_letter::{DeadLetter, Letter, UnreadableFrame};
 use crate::health::Health;
 use crate::intake;
 use crate::loss::Losses;
-use crate::output::{MaxBacklog, Output, Settings};
+use crate::output::{Entry, Output, Settings, Start};
 use crate::telemetry::Telemetry;
 
 /// How often the file is made durable: with the watcher's tick, within a second of a delivery.
@@ -37,11 +37,9 @@ const SYNC_PERIOD: Duration = Duration::from_millis(600);
 /// What is behind one output.
 pub(super) struct Tail {
     reader: String,
-    output: Arc<dyn Output>,
-    max_backlog: MaxBacklog,
+    terms: watch::Sender<Arc<Terms>>,
     dead_letter: DeadLetter,
     health: Arc<Health>,
-    backlog: Counter,
     standing: Standing,
     /// Keeps what is not passed in the journal.
     handle: ReaderHandle,
@@ -51,6 +49,56 @@ pub(super) struct Tail {
     since: Instant,
     state: Mutex<State>,
     progress: Mutex<Progress>,
+}
+
+/// What holds for an output at present.
+pub(super) struct Terms {
+    pub(super) output: Arc<dyn Output>,
+    pub(super) settings: Settings,
+    /// When everything before this is done with, it ends: it is no longer among those in force.
+    pub(super) until: Option<Position>,
+    pub(super) counts: Counts,
+}
+
+/// What is counted of an output, under its present name.
+#[derive(Clone)]
+pub(super) struct Counts {
+    pub(super) delivered: Counter,
+    pub(super) rejected: Counter,
+    pub(super) errors: Counter,
+    backlog: Counter,
+}
+
+impl Terms {
+    /// Terms of one that stays.
+    pub(super) fn of(entry: &Entry, telemetry: &Telemetry) -> Self {
+        let Entry {
+            output, settings, ..
+        } = entry;
+        output.count_in(telemetry);
+        let counter = |metric| telemetry.counter_of(metric, &[("output", output.name())]);
+        Self {
+            output: Arc::clone(output),
+            settings: settings.clone(),
+            until: None,
+            counts: Counts {
+                delivered: counter("gatelog_output_delivered_total"),
+                rejected: counter("gatelog_output_rejected_total"),
+                errors: counter("gatelog_output_errors_total"),
+                backlog: counter("gatelog_output_backlog_total"),
+            },
+        }
+    }
+
+    /// The same for one that ends there.
+    pub(super) fn until(&self, until: Position) -> Self {
+        Self {
+            output: Arc::clone(&self.output),
+            settings: self.settings.clone(),
+            until: Some(until),
+            counts: self.counts.clone(),
+        }
+    }
 }
 
 struct State {
@@ -98,14 +146,19 @@ impl Tail {
     /// Registers the output's reader with the journal; with the file, and what it says.
     pub(super) fn register(
         reader: &str,
-        (output, settings): (Arc<dyn Output>, &Settings),
+        terms: Terms,
         journal: &Journal,
         dead_letter: DeadLetter,
         (file, kept): (ProgressFile, Option<Passed>),
         standing: Standing,
         telemetry: &Telemetry,
     ) -> gatelog_journal::Result<Self> {
-        let registered = journal.reader(reader, settings.start)?;
+        // One that is to end has ended already if it has no position.
+        let start = match terms.until {
+            None => terms.settings.start,
+            Some(_) => Start::Now,
+        };
+        let registered = journal.reader(reader, start)?;
         let position = registered.position();
         let mut passed = Passed::behind(position);
         if let Some(kept) = kept.filter(|kept| kept.place > passed.place) {
@@ -114,13 +167,11 @@ impl Tail {
                 ..kept
             };
         }
-        let name = output.name();
-        let health = Arc::new(Health::new("output", name));
+        let health = Arc::new(Health::new("output", terms.output.name()));
         Ok(Self {
             reader: reader.to_owned(),
-            max_backlog: settings.max_backlog,
+            terms: watch::Sender::new(Arc::new(terms)),
             dead_letter,
-            backlog: telemetry.counter_of("gatelog_output_backlog_total", &[("output", name)]),
             standing,
             handle: registered.handle(),
             passed: watch::Sender::new(passed),
@@ -140,7 +191,6 @@ impl Tail {
                 refused: None,
             }),
             health,
-            output,
         })
     }
 
@@ -153,8 +203,34 @@ impl Tail {
         }
     }
 
-    pub(super) fn name(&self) -> &str {
-        self.output.name()
+    /// What holds at present.
+    pub(super) fn terms(&self) -> Arc<Terms> {
+        Arc::clone(&self.terms.borrow())
+    }
+
+    /// News of what holds.
+    pub(super) fn new_terms(&self) -> watch::Receiver<Arc<Terms>> {
+        self.terms.subscribe()
+    }
+
+    /// Has this hold from the next batch on.
+    pub(super) fn set_terms(&self, terms: Terms) {
+        self.terms.send_replace(Arc::new(terms));
+    }
+
+    /// Whether it is to end and is done with all that it was to deliver.
+    pub(super) fn is_over(&self) -> bool {
+        let until = self.terms.borrow().until;
+        until.is_some_and(|until| self.passed().position >= until)
+    }
+
+    /// Removes the file of its own.
+    pub(super) fn forget_progress(&self) -> std::io::Result<()> {
+        self.progress().file.remove()
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.terms.borrow().output.name().to_owned()
     }
 
     pub(super) fn reader(&self) -> &str {
@@ -163,10 +239,6 @@ impl Tail {
 
     pub(super) fn health(&self) -> &Arc<Health> {
         &self.health
-    }
-
-    pub(super) fn output(&self) -> &dyn Output {
-        &*self.output
     }
 
     pub(super) fn id(&self) -> Id {

@@ -1,12 +1,14 @@
 //! The thread that looks after all outputs, whatever their own threads are doing.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::crew::Crew;
 use super::tail::Tail;
 use crate::backoff::Backoff;
 use crate::caught::caught;
@@ -33,19 +35,16 @@ struct Watched {
 }
 
 impl Watcher {
-    /// Starts the thread, if there is something to look after.
-    pub(super) fn start(tails: Vec<Arc<Tail>>) -> io::Result<Self> {
+    /// Starts the thread.
+    pub(super) fn start(crew: Weak<Crew>) -> io::Result<Self> {
         let stop = watch::Sender::new(false);
         let stopped = stop.subscribe();
-        if tails.is_empty() {
-            return Ok(Self { stop, thread: None });
-        }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()?;
         let thread = std::thread::Builder::new()
             .name("output-watcher".to_owned())
-            .spawn(move || runtime.block_on(watch_all(tails, stopped)))?;
+            .spawn(move || runtime.block_on(watch_all(crew, stopped)))?;
         Ok(Self {
             stop,
             thread: Some(thread),
@@ -63,12 +62,22 @@ impl Watcher {
     }
 }
 
-async fn watch_all(tails: Vec<Arc<Tail>>, mut stop: watch::Receiver<bool>) {
-    let mut all: Vec<_> = tails.into_iter().map(Watched::new).collect();
+async fn watch_all(crew: Weak<Crew>, mut stop: watch::Receiver<bool>) {
+    let mut all = BTreeMap::new();
     loop {
+        let Some(crew) = crew.upgrade() else {
+            return;
+        };
+        let tails = crew.tails();
+        crew.forget_eras();
+        drop(crew);
+        all.retain(|id, _| tails.contains_key(id));
+        for (id, tail) in tails {
+            all.entry(id).or_insert_with(|| Watched::new(tail));
+        }
         // Each in turn, so that a long way of one holds up no other.
         let mut more = false;
-        for watched in &mut all {
+        for watched in all.values_mut() {
             more |= watched.look_after();
         }
         let pause = if more { Duration::ZERO } else { TICK };
@@ -77,7 +86,7 @@ async fn watch_all(tails: Vec<Arc<Tail>>, mut stop: watch::Receiver<bool>) {
             break;
         }
     }
-    for watched in &all {
+    for watched in all.values() {
         watched.tail.sync_progress(true);
     }
 }

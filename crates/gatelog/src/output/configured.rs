@@ -3,6 +3,7 @@
 //! **Shape.** Each plugin's instance becomes an output with its settings. Which records are whose is
 //! decided among all instances of one plugin's name ([`Scopes`]).
 
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use super::kong_json::CustomFieldError;
 use super::line::Line;
 use super::loggly::{Loggly, LogglyError};
 use super::scope::Scopes;
-use super::{Output, OutputSet, Settings};
+use super::{Entry, Output, OutputSet, Settings};
 use crate::config::plugins::{self, ItemError, Kind, Kong, instances};
 
 /// Why there are no outputs. What is wrong with the configuration has been told before by its check.
@@ -52,66 +53,124 @@ pub enum OutputsError {
     Thread(#[source] io::Error),
 }
 
-/// Makes the outputs that the plugins name, which connect to what `reach` allows, and tells the log
-/// what [`warnings`] says of them.
-///
-/// # Errors
-/// [`OutputsError`].
-pub fn configured(kong: &Kong, reach: Reach) -> Result<OutputSet, OutputsError> {
-    for warning in warnings(kong)? {
-        tracing::warn!(warning, "output");
+/// Makes outputs of plugins, and uses again those of before where nothing has changed about them.
+#[derive(Debug)]
+pub struct Maker {
+    reach: Reach,
+    files: Files,
+    /// The outputs made last, by their readers.
+    made: HashMap<String, Made>,
+    /// Warnings that the log has.
+    told: BTreeSet<String>,
+}
+
+struct Made {
+    kind: Kind,
+    name: String,
+    output: Arc<dyn Output>,
+    settings: Settings,
+}
+
+impl std::fmt::Debug for Made {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Made")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
-    let mut files = Files::default();
-    let mut outputs = Vec::new();
-    let running = instances(kong)?.into_iter();
-    let running: Vec<_> = running.filter(|one| one.plugin.enabled()).collect();
-    let scopes = running
-        .iter()
-        .map(|one| (one.plugin.kind().name(), &one.scope));
-    let routing = Arc::new(Scopes::new(scopes));
-    for instance in running {
-        let output = match instance.plugin.kind() {
+}
+
+impl Maker {
+    /// Of outputs that connect to what `reach` allows.
+    pub fn new(reach: Reach) -> Self {
+        Self {
+            reach,
+            files: Files::default(),
+            made: HashMap::new(),
+            told: BTreeSet::new(),
+        }
+    }
+
+    /// Makes the outputs that the plugins name, and tells the log what [`warnings`] says of them.
+    ///
+    /// # Errors
+    /// [`OutputsError`].
+    pub fn make(&mut self, kong: &Kong) -> Result<OutputSet, OutputsError> {
+        let warnings = BTreeSet::from_iter(warnings(kong)?);
+        for warning in warnings.difference(&self.told) {
+            tracing::warn!(warning, "output");
+        }
+        let running = instances(kong)?.into_iter();
+        let running: Vec<_> = running.filter(|one| one.plugin.enabled()).collect();
+        let scopes = running
+            .iter()
+            .map(|one| (one.plugin.kind().name(), &one.scope));
+        let routing = Arc::new(Scopes::new(scopes));
+        let mut made = HashMap::new();
+        let mut outputs = Vec::new();
+        for instance in running {
+            let kind = instance.plugin.kind();
+            let same = self.made.remove(&instance.reader);
+            let same = same.filter(|made| made.name == instance.output && made.kind == *kind);
+            let one = match same {
+                Some(made) => made,
+                None => self.one(instance.output, kind)?,
+            };
+            outputs.push(Entry {
+                reader: instance.reader.clone(),
+                output: Arc::clone(&one.output),
+                settings: one.settings.clone(),
+            });
+            made.insert(instance.reader, one);
+        }
+        self.made = made;
+        self.told = warnings;
+        Ok(OutputSet { outputs, routing })
+    }
+
+    /// Makes one output.
+    fn one(&mut self, name: String, kind: &Kind) -> Result<Made, OutputsError> {
+        let (output, settings): (Arc<dyn Output>, _) = match kind {
             Kind::FileLog(settings) => {
-                let file = files.at(&settings.path).map_err(OutputsError::Thread)?;
-                let line = line(&settings.line)?;
-                let output: Arc<dyn Output> = Arc::new(FileLog::new(instance.output, line, file));
+                let file = self.files.at(&settings.path);
+                let file = file.map_err(OutputsError::Thread)?;
+                let output = FileLog::new(name.clone(), line(&settings.line)?, file);
                 let treated = Settings {
                     start: settings.delivery.start,
                     max_backlog: settings.delivery.max_backlog,
                     ..FileLog::settings()
                 };
-                (output, treated)
+                (Arc::new(output), treated)
             }
             Kind::HttpLog(settings) => {
-                let name = instance.output.clone();
-                let output = HttpLog::new(name, settings, reach);
+                let output = HttpLog::new(name.clone(), settings, self.reach);
                 let output = output.map_err(|source| OutputsError::HttpLog {
-                    output: instance.output,
+                    output: name.clone(),
                     source,
                 })?;
-                let output: Arc<dyn Output> = Arc::new(output);
-                (output, settings.settings())
+                (Arc::new(output), settings.settings())
             }
             Kind::Loggly(settings) => {
-                let name = instance.output.clone();
-                let output = Loggly::new(name, settings, reach);
+                let output = Loggly::new(name.clone(), settings, self.reach);
                 let output = output.map_err(|source| OutputsError::Loggly {
-                    output: instance.output,
+                    output: name.clone(),
                     source,
                 })?;
-                let output: Arc<dyn Output> = Arc::new(output);
-                (output, Loggly::settings(settings.delivery))
+                (Arc::new(output), Loggly::settings(settings.delivery))
             }
         };
-        outputs.push(output);
+        Ok(Made {
+            kind: kind.clone(),
+            name,
+            output,
+            settings,
+        })
     }
-    Ok(OutputSet { outputs, routing })
 }
 
 /// What an operator should know of the outputs, although they work. It looks whether they can be made.
 ///
 /// # Errors
-/// As [`configured`].
+/// As [`Maker::make`].
 pub fn warnings(kong: &Kong) -> Result<Vec<String>, OutputsError> {
     let mut warnings = Vec::new();
     for instance in instances(kong)?

@@ -16,7 +16,7 @@ mod appended;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use gatelog_record::AccessRecord;
@@ -47,23 +47,24 @@ struct State {
     pending: Option<oneshot::Receiver<Answer>>,
 }
 
-/// The files of all outputs, by their paths: two outputs may have the same.
+/// The files of all outputs that are there, by their paths: two outputs may have the same.
 #[derive(Debug, Default)]
 pub struct Files {
-    by_path: HashMap<PathBuf, Arc<AppendedFile>>,
+    by_path: HashMap<PathBuf, Weak<AppendedFile>>,
 }
 
 impl Files {
-    /// The file with this path, which nothing is done to yet.
+    /// The file with this path; if it is a new one, nothing is done to it yet.
     ///
     /// # Errors
     /// When its thread cannot be started.
     pub fn at(&mut self, path: &Path) -> io::Result<Arc<AppendedFile>> {
-        if let Some(file) = self.by_path.get(path) {
-            return Ok(Arc::clone(file));
+        self.by_path.retain(|_, file| file.strong_count() > 0);
+        if let Some(file) = self.by_path.get(path).and_then(Weak::upgrade) {
+            return Ok(file);
         }
         let file = Arc::new(AppendedFile::start(path)?);
-        self.by_path.insert(path.to_owned(), Arc::clone(&file));
+        self.by_path.insert(path.to_owned(), Arc::downgrade(&file));
         Ok(file)
     }
 }

@@ -11,25 +11,10 @@ use tokio::sync::watch;
 use super::{StartError, io};
 use crate::config::Config;
 use crate::dead_letter::DeadLetters;
-use crate::forwarder::{Outputs, Registered};
-use crate::output::OutputSet;
+use crate::forwarder::Registered;
 use crate::pipeline::Pipeline;
 use crate::senders::{self, Keeper, Senders};
 use crate::telemetry::Telemetry;
-
-/// Registers the readers of the outputs, which do not run yet.
-pub(super) fn register_outputs(
-    config: &Config,
-    outputs: OutputSet,
-    journal: &Journal,
-    dead_letters: &DeadLetters,
-    telemetry: &Telemetry,
-) -> Result<Registered, StartError> {
-    let max_bytes = config.journal.max_bytes.as_u64();
-    let dir = &config.data_dir;
-    Outputs::register(outputs, journal, max_bytes, dir, dead_letters, telemetry)
-        .map_err(StartError::Journal)
-}
 
 /// Lets go of what readers hold that are no longer in the configuration.
 pub(super) fn forget_other_readers(
@@ -37,10 +22,11 @@ pub(super) fn forget_other_readers(
     stores: &[Arc<dyn Store>],
     outputs: &Registered,
 ) {
+    let readers = outputs.readers();
     let names: Vec<&str> = stores
         .iter()
         .map(|store| store.name())
-        .chain(outputs.readers())
+        .chain(readers.iter().map(String::as_str))
         .chain([senders::READER])
         .collect();
     if let Err(error) = journal.keep_only(&names) {

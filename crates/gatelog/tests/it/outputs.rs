@@ -1,6 +1,8 @@
 //! Outputs that take, refuse, hang and flap, each beside others.
 
+mod changes;
 mod faults;
+mod in_force;
 mod killed;
 mod many;
 
@@ -12,10 +14,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gatelog::dead_letter::DeadLetters;
-use gatelog::forwarder::{Outputs, reader_name};
+use gatelog::forwarder::{Grounds, Outputs, reader_name};
 use gatelog::output::{MaxBacklog, Output, OutputSet, Routing, Settings, Start, Undelivered};
 use gatelog::telemetry::Telemetry;
-use gatelog_journal::{Config, Journal, Lag};
+use gatelog_journal::{Config, Journal, Lag, Position};
 use gatelog_record::{AccessRecord, Timestamp, standard, wire};
 use gatelog_store::BoxFuture;
 use gatelog_testkit::wait;
@@ -165,7 +167,7 @@ struct Rig {
     dir: PathBuf,
     /// Removes the directory in the end, unless it is another's.
     temporary: Option<Arc<TempDir>>,
-    journal: Journal,
+    journal: Arc<Journal>,
     max_bytes: u64,
     telemetry: Telemetry,
     running: Option<(Outputs, watch::Sender<bool>)>,
@@ -181,7 +183,7 @@ impl Rig {
 
     fn over(dir: &Path, config: Config) -> Self {
         Self {
-            journal: Journal::open(&dir.join("journal"), config).unwrap(),
+            journal: Arc::new(Journal::open(&dir.join("journal"), config).unwrap()),
             max_bytes: config.max_bytes,
             telemetry: Telemetry::default(),
             running: None,
@@ -214,24 +216,25 @@ impl Rig {
         outputs: Vec<(Arc<Receiver>, Settings)>,
         routing: Arc<dyn Routing>,
     ) {
-        let id = self.journal.id().to_string();
-        let letters = DeadLetters::open(&self.dir, letter_bytes, &id).unwrap();
         let outputs = outputs
             .into_iter()
             .map(|(output, settings)| (output as Arc<dyn Output>, settings));
-        let outputs = outputs.collect();
-        let set = OutputSet { outputs, routing };
-        let registered = Outputs::register(
-            set,
-            &self.journal,
-            self.max_bytes,
-            &self.dir,
-            &letters,
-            &self.telemetry,
-        );
-        let registered = registered.unwrap();
+        let set = OutputSet::new(outputs.collect(), routing);
+        self.start_eras(letter_bytes, vec![(Position::START, set)]);
+    }
+
+    fn start_eras(&mut self, letter_bytes: u64, eras: Vec<(Position, OutputSet)>) {
+        let id = self.journal.id().to_string();
+        let grounds = Grounds {
+            journal: Arc::clone(&self.journal),
+            journal_max_bytes: self.max_bytes,
+            data_dir: self.dir.clone(),
+            dead_letters: DeadLetters::open(&self.dir, letter_bytes, &id).unwrap(),
+            telemetry: self.telemetry.clone(),
+        };
+        let registered = Outputs::register(eras, grounds).unwrap();
         let stop = watch::Sender::new(false);
-        self.running = Some((registered.start(&stop).unwrap(), stop));
+        self.running = Some((registered.start(&stop, None).unwrap(), stop));
     }
 
     /// Ends everything and opens the journal again.
@@ -292,7 +295,7 @@ impl Rig {
 
     fn health(&self, output: &str) -> Option<String> {
         let (outputs, _) = self.running.as_ref().unwrap();
-        let mut states = outputs.states.iter();
+        let mut states = outputs.states().into_iter();
         let state = states.find(|state| state.name == output).unwrap();
         state.health.error()
     }

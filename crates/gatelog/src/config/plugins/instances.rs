@@ -2,8 +2,8 @@
 //!
 //! **Rules.** A plugin within an entity is for that entity and names no other; one at the top level
 //! names what it is for, or is for everything. What it names need not be among the entities of the
-//! file; where it is, all the names of that entity count. The name of an output lasts: it is of the
-//! plugin's name and its `instance_name`, or else of its scope.
+//! file; where it is, all the names of that entity count. The name of an output is of the plugin's name and
+//! its `instance_name`, or else of its scope.
 
 use std::collections::BTreeSet;
 
@@ -17,6 +17,9 @@ use crate::output::scope::Scope;
 pub struct Instance<'c> {
     /// The name of its output: `file-log`, `file-log:service=billing`, `file-log@INSTANCE`.
     pub output: String,
+    /// The name of the output's reader, by which it is known when it comes again: of the plugin's id where
+    /// it has one, so that it may get another name and another scope; else of the output's name.
+    pub reader: String,
     /// The plugin.
     pub plugin: &'c Plugin,
     /// For which requests it is.
@@ -170,7 +173,16 @@ impl<'c> Found<'c> {
             );
             return Err(ItemError { item, problem });
         }
-        if reader_name(&output).len() > LONGEST_NAME {
+        let by_name = reader_name(&output);
+        let by_id = plugin.id().map(|id| {
+            let name = plugin.kind().name();
+            reader_name(&format!("{name}-{id}"))
+        });
+        let taken = |reader: &String| self.instances.iter().any(|one| one.reader == *reader);
+        let longest = by_name.len().max(by_id.as_ref().map_or(0, String::len));
+        // Of two with one id the second is known by its name.
+        let reader = by_id.filter(|reader| !taken(reader)).unwrap_or(by_name);
+        if longest > LONGEST_NAME {
             let problem =
                 "its scope is too long for the name of a file: give it an `instance_name`";
             let problem = problem.to_owned();
@@ -179,6 +191,7 @@ impl<'c> Found<'c> {
         let [service, route, consumer] = names.map(Option::unwrap_or_default);
         self.instances.push(Instance {
             output,
+            reader,
             plugin,
             scope: Scope::new(service, route, consumer),
         });

@@ -21,6 +21,7 @@ use crate::caught::caught;
 use crate::dead_letter::Letter;
 use crate::intake;
 use crate::loss::{Dropped, Losses};
+use crate::output::MaxBacklog;
 
 /// The most bytes of frames that are taken away at once: others wait for the watcher, too.
 const SHED_BYTES: u64 = 1 << 20;
@@ -71,9 +72,13 @@ impl Tail {
         self.health.set(Some(error));
     }
 
+    fn max_backlog(&self) -> MaxBacklog {
+        self.terms().settings.max_backlog
+    }
+
     fn over(&self) -> Option<Over> {
         let lag = self.handle.lag();
-        let bytes = lag.bytes.saturating_sub(self.max_backlog.bytes);
+        let bytes = lag.bytes.saturating_sub(self.max_backlog().bytes);
         let aged = self.is_too_old(lag.seconds);
         (bytes > 0 || aged).then_some(Over {
             bytes,
@@ -84,7 +89,7 @@ impl Tail {
 
     /// Whether what has been there for so long by the journal's clock has waited too long.
     fn is_too_old(&self, seconds: u64) -> bool {
-        seconds.min(self.since.elapsed().as_secs()) > self.max_backlog.age.as_secs()
+        seconds.min(self.since.elapsed().as_secs()) > self.max_backlog().age.as_secs()
     }
 
     /// Takes some of the oldest records away, where too much waits; answers whether it did.
@@ -150,7 +155,7 @@ impl Tail {
                     "what is over max_backlog cannot be looked at"
                 );
                 losses.drop_records(all, Dropped::Unreadable);
-                self.backlog.increment(all);
+                self.terms().counts.backlog.increment(all);
                 self.pass(state, Passed::behind(end));
                 return Ok(true);
             }
@@ -164,7 +169,7 @@ impl Tail {
             Err(_) => losses.drop_records(count + wanted.unreadable_records(), Dropped::Unwritable),
         }
         gatelog_failpoint::pass("output.shed");
-        self.backlog.increment(count);
+        self.terms().counts.backlog.increment(count);
         tracing::debug!(output = self.name(), records = count, "over max_backlog");
         self.pass(state, Passed::behind(end));
         Ok(true)
@@ -231,7 +236,7 @@ impl Tail {
             .saturating_sub(self.handle.lag().records)
             .max(1);
         state.losses.drop_records(dropped, Dropped::Unreadable);
-        self.backlog.increment(dropped);
+        self.terms().counts.backlog.increment(dropped);
     }
 }
 

@@ -13,8 +13,9 @@ use crate::forwarder::eras::{Era, Eras, Id, Member};
 use crate::forwarder::inbox::Inbox;
 use crate::forwarder::progress_file::{self, ProgressFile};
 use crate::forwarder::scout::Field;
+use crate::forwarder::tail::Terms;
 use crate::forwarder::view::Taken;
-use crate::output::{MaxBacklog, Output, Settings, Undelivered};
+use crate::output::{Entry, MaxBacklog, Output, Settings, Undelivered};
 use crate::telemetry::Telemetry;
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -65,18 +66,23 @@ impl Rig {
         };
         let progress =
             ProgressFile::open(&progress_file::dir(dir.path()), "output-silent", &journal);
-        let (id, inbox) = (Id(0), Arc::new(Inbox::new(Position::new(u64::MAX))));
+        let (id, inbox) = (Id(0), Arc::new(Inbox::new()));
         let era = Era {
             from: Position::START,
             routing: Arc::new(route),
             members: vec![Member {
                 id,
-                start: settings.start,
+                start: Start::Oldest,
             }],
         };
         let field = Arc::new(Field::default());
         let inboxes = [(id, Arc::clone(&inbox))].into();
         *field.routes.change() = Arc::new(Eras::new(0, &[era], inboxes));
+        let entry = Entry {
+            reader: "output-silent".to_owned(),
+            output: Arc::new(Silent),
+            settings,
+        };
         let standing = Standing {
             id,
             inbox,
@@ -85,7 +91,7 @@ impl Rig {
         };
         let tail = Tail::register(
             "output-silent",
-            (Arc::new(Silent), &settings),
+            Terms::of(&entry, &telemetry),
             &journal,
             letters.of_output("silent", "output-silent"),
             progress,

@@ -9,6 +9,7 @@ mod disk;
 mod format;
 mod ingest;
 mod mysql;
+mod outputs;
 mod paced;
 mod plugin;
 mod process;
@@ -35,6 +36,9 @@ pub(crate) enum Bench {
     /// The plugin in Envoy, beside Envoy without a logger and with its own; needs a release build of
     /// gatelog to be sent to.
     Plugin,
+    /// Records out of a full journal through `http-log`, `loggly` and `file-log`, beside loops that only
+    /// send; and what outputs cost that no record is for.
+    Outputs,
 }
 
 /// Runs a measurement and prints its table.
@@ -52,6 +56,7 @@ pub(crate) fn run(
         Bench::Format => format::run(workspace, rounds),
         Bench::Mysql => mysql::run(workspace, rounds),
         Bench::Plugin => plugin::run(workspace, rounds, quick),
+        Bench::Outputs => outputs::run(workspace, rounds, quick),
     }
 }
 

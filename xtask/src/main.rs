@@ -73,7 +73,7 @@ enum Command {
         /// How often the candidates take turns.
         #[arg(long, default_value_t = 3)]
         rounds: usize,
-        /// `plugin` only: a second a round, nothing is built and no page written: to see that it works.
+        /// `plugin` and `outputs` only: short, nothing is built and no page written: to see that it works.
         #[arg(long)]
         quick: bool,
     },

@@ -50,13 +50,14 @@ pub(crate) fn run(
     bench: Bench,
     rounds: usize,
     quick: bool,
+    records: Option<u64>,
 ) -> anyhow::Result<()> {
     match bench {
         Bench::Ingest => ingest::run(workspace, rounds),
         Bench::Format => format::run(workspace, rounds),
         Bench::Mysql => mysql::run(workspace, rounds),
         Bench::Plugin => plugin::run(workspace, rounds, quick),
-        Bench::Outputs => outputs::run(workspace, rounds, quick),
+        Bench::Outputs => outputs::run(workspace, rounds, quick, records),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Every command of a developer: `cargo xtask check | test | fuzz | plugin | demo`.
+//! Every command of a developer: `cargo xtask check | test | fuzz | plugin | demo | bench`.
 //!
 //! **Shape.** One subcommand, one module. A command runs from anywhere in the workspace, prints
 //! each program that it starts, and exits 0 or 1. Whatever it builds or installs goes to cargo's
@@ -76,6 +76,9 @@ enum Command {
         /// `plugin` and `outputs` only: short, nothing is built and no page written: to see that it works.
         #[arg(long)]
         quick: bool,
+        /// `outputs` only: records in the journal; a million takes 2.5 GB of disk.
+        #[arg(long)]
+        records: Option<u64>,
     },
     /// The demo itself, when everything is built and in the environment.
     #[command(hide = true)]
@@ -112,7 +115,8 @@ fn run(command: Command) -> anyhow::Result<()> {
             bench,
             rounds,
             quick,
-        } => bench::run(&workspace, bench, rounds, quick),
+            records,
+        } => bench::run(&workspace, bench, rounds, quick, records),
         Command::DemoPlay { gatelog, once } => demo::play(&gatelog, once),
     }
 }

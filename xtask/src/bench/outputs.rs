@@ -24,7 +24,7 @@ use self::stock::{Passed, Stock};
 use crate::workspace::Workspace;
 
 /// Records in the journal, of which many different ones are kept for the loops.
-const RECORDS: u64 = 400_000;
+const RECORDS: u64 = 300_000;
 const QUICK_RECORDS: u64 = 20_000;
 const DIFFERENT: usize = 2000;
 
@@ -141,13 +141,18 @@ struct Bench {
     tcp: Receiver,
 }
 
-pub(super) fn run(workspace: &Workspace, rounds: usize, quick: bool) -> anyhow::Result<()> {
+pub(super) fn run(
+    workspace: &Workspace,
+    rounds: usize,
+    quick: bool,
+    records: Option<u64>,
+) -> anyhow::Result<()> {
     let binary = if quick {
         built(&workspace.target_dir)?
     } else {
         super::build(workspace)?.join("gatelog")
     };
-    let records = if quick { QUICK_RECORDS } else { RECORDS };
+    let records = records.unwrap_or(if quick { QUICK_RECORDS } else { RECORDS });
     let bench = Bench::new(&workspace.target_dir, binary, records)?;
     let mut figures = Figures {
         records: bench.stock.records,

@@ -8,7 +8,8 @@
 //! never come in between. Before each it is looked whether the path still leads to the open file:
 //! a file that was renamed gets no more, one that is missing is made (mode 0644, less the umask).
 //! Directories are not made. Where a write ends in the middle, what it wrote is cut off again; where
-//! that cannot be done, as on a pipe, the next piece begins with a line break.
+//! that cannot be done, as on a pipe, the next piece begins with a line break. So does the first piece in
+//! a file that ends within a line, as a crash within a write leaves it.
 //!
 //! **Limits.** `/dev/stdout` and `/dev/stderr` are the process' own: they are not opened anew, and what
 //! they have taken is not cut.
@@ -16,7 +17,7 @@
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Seek as _, Write as _};
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -96,8 +97,9 @@ impl Appender {
             None if self.is_open_file_there()? => {}
             None => {
                 self.file = None;
-                self.file = Some(self.open()?);
-                self.half_line = false;
+                let file = self.open()?;
+                self.half_line = ends_within_line(&file, &self.path);
+                self.file = Some(file);
             }
         }
         let Some(file) = &mut self.file else {
@@ -138,6 +140,22 @@ impl Appender {
         let opened = options.open(&self.path);
         opened.map_err(|error| with_path("open", &self.path, &error))
     }
+}
+
+/// Whether the file that was opened at the path ends with half a line. Where it cannot be read nobody
+/// knows, and it counts as whole.
+fn ends_within_line(file: &File, path: &Path) -> bool {
+    // A pipe is not to be opened for reading.
+    let bytes = match file.metadata() {
+        Ok(data) if data.is_file() => data.len(),
+        _ => 0,
+    };
+    let mut last = [b'\n'];
+    let Some(at) = bytes.checked_sub(1) else {
+        return false;
+    };
+    let read = File::open(path).and_then(|file| file.read_exact_at(&mut last, at));
+    read.is_ok() && last != *b"\n"
 }
 
 /// A descriptor that the process was started with.

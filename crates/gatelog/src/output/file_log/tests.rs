@@ -42,6 +42,24 @@ fn a_file_that_was_moved_away_or_removed_is_made_again() {
     assert_eq!(read(&path), "other\n5\n");
 }
 
+/// The process or the machine went down within a write.
+#[test]
+fn half_a_line_at_the_end_of_a_file_stays_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("access.log");
+    for (there, expected) in [
+        ("", "1\n2\n"),
+        ("0\n", "0\n1\n2\n"),
+        ("{\"ha", "{\"ha\n1\n2\n"),
+    ] {
+        fs::write(&path, there).unwrap();
+        let mut file = Appender::new(path.clone());
+        file.append(b"1\n").unwrap();
+        file.append(b"2\n").unwrap();
+        assert_eq!(read(&path), expected);
+    }
+}
+
 #[test]
 fn a_directory_that_is_not_there_is_named_and_not_made() {
     let dir = tempfile::tempdir().unwrap();

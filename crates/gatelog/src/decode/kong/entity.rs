@@ -63,7 +63,9 @@ impl<'a> Reading<'a> {
     /// The attempts at upstreams; the last of them has answered.
     pub(super) fn tries(&mut self, tries: Json<'a>, rest: &mut Rest<'_>) {
         let Some(each) = tries.elements() else {
-            // An empty table of Lua may be an object.
+            // Lua's cjson writes an empty table as an object.
+            let is_empty = tries.members().is_some_and(|members| members.is_empty());
+            self.record.upstream_request_attempt_count = is_empty.then_some(0);
             return rest.keep("tries", tries);
         };
         let record = &mut self.record;

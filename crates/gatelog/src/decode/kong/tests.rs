@@ -297,6 +297,21 @@ fn a_time_in_another_form_is_read_and_kept() {
     assert_eq!(time("{}").0, None);
 }
 
+/// Lua has one empty table for both, and its cjson writes it as an object.
+#[test]
+fn of_an_empty_list_of_attempts_there_were_none() {
+    for (tries, attempts, kept) in [
+        ("[]", Some(0), "{}"),
+        ("{}", Some(0), r#"{"tries":{}}"#),
+        (r#"{"1":{}}"#, None, r#"{"tries":{"1":{}}}"#),
+    ] {
+        let object = log("", &format!(r#","tries":{tries}"#));
+        let record = record(&object);
+        assert_eq!(record.upstream_request_attempt_count, attempts, "{tries}");
+        assert_eq!(record.kong.as_deref(), Some(kept));
+    }
+}
+
 #[test]
 fn a_stream_has_no_request() {
     let stream = r#"{"session":{"tls":{"version":"TLSv1.3","cipher":"c"},"received":10,"sent":20,

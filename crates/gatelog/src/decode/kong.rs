@@ -103,7 +103,13 @@ impl<'a> Reading<'a> {
         self.trace_id(members);
         for (name, value) in members.iter() {
             match (name, value.members()) {
-                ("request", Some(request)) => self.request(&request, rest),
+                ("request", Some(request)) => {
+                    let is_kept = self.request(&request, rest);
+                    // Else nothing would tell it from a stream.
+                    if !is_kept && members.get("session").is_some() {
+                        rest.keep_written("request", |out| out.push_str("{}"));
+                    }
+                }
                 ("response", Some(response)) => self.response(&response, rest),
                 ("latencies", Some(latencies)) => self.latencies(&latencies, rest),
                 ("upstream_uri", _) => {}

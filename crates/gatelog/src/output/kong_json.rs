@@ -33,7 +33,7 @@
 //! ([`decode`](crate::decode) says what): `authenticated_entity`, `workspaces`, the settings of route,
 //! service and consumer, and whatever else Kong or an operator logged. It is written where it stood, in
 //! place of what the record would give there. Fields that Kong did not log are not made up from others:
-//! headers are those that were logged, and `uri` is without the query if it came so.
+//! headers are those that were logged, `uri` is without the query if it came so, and no `url` is put together.
 //!
 //! **Invariants.** Always one valid JSON object, whatever the record holds, with no line break in it.
 //! No member comes twice. An object of Kong's comes out in its form as it went in, redacted.
@@ -95,7 +95,9 @@ impl KongJson {
     pub fn write(&self, record: &AccessRecord<'_>, out: &mut Vec<u8>) {
         let kept = record.kong.as_deref().and_then(Members::of);
         let kept = kept.unwrap_or_default();
-        let is_stream = kept.get("session").is_some_and(Json::is_object);
+        // A request may have a session, too: a field that an operator has added.
+        let is_stream =
+            kept.get("session").is_some_and(Json::is_object) && kept.get("request").is_none();
         let custom = self.custom.branch();
         let mut object = Object::outermost(record, self.format, custom, kept, out);
         if !is_stream {

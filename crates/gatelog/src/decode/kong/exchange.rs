@@ -10,7 +10,8 @@ use super::{Reading, text};
 use crate::kong::{self, Json, LATENCIES, Members, REQUEST, RESPONSE, TLS};
 
 impl<'a> Reading<'a> {
-    pub(super) fn request(&mut self, request: &Members<'a>, rest: &mut Rest<'_>) {
+    /// Whether something of it is kept.
+    pub(super) fn request(&mut self, request: &Members<'a>, rest: &mut Rest<'_>) -> bool {
         rest.object("request", REQUEST, |rest| {
             for (name, value) in request.iter() {
                 let record = &mut self.record;
@@ -33,7 +34,7 @@ impl<'a> Reading<'a> {
             self.querystring(request.get("querystring"));
             let url = url.and_then(|(_, url)| url);
             self.by_headers(url.as_deref());
-        });
+        })
     }
 
     /// The URL is kept as far as the URI does not repeat it.

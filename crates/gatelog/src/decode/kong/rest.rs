@@ -52,19 +52,21 @@ impl<'o> Rest<'o> {
         write(self.out);
     }
 
-    /// Keeps an object of what `members` keeps, if that is anything.
+    /// Keeps an object of what `members` keeps, if that is anything; says whether it is.
     pub(super) fn object(
         &mut self,
         name: &str,
         seed: &'static [&'static str],
         members: impl FnOnce(&mut Rest<'_>),
-    ) {
+    ) -> bool {
         let before = (self.out.len(), self.is_empty);
         self.key(name);
-        if Rest::write(seed, self.out, members) {
+        let is_empty = Rest::write(seed, self.out, members);
+        if is_empty {
             self.out.truncate(before.0);
             self.is_empty = before.1;
         }
+        !is_empty
     }
 
     fn key(&mut self, name: &str) {

@@ -101,7 +101,8 @@ fn url(record: &AccessRecord<'_>, target: Option<[&str; 3]>, request: &mut Objec
             _ => request.kept("url", kept),
         };
     }
-    let (Some(authority), Some([path, mark, query])) = (record.authority.as_deref(), target) else {
+    let authority = record.authority.as_deref().filter(|_| !is_of_kong(record));
+    let (Some(authority), Some([path, mark, query])) = (authority, target) else {
         return request.unknown("url");
     };
     let is_encrypted = record.tls_version.is_some() || record.requested_server_name.is_some();

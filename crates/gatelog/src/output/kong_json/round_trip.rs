@@ -80,6 +80,29 @@ fn a_stream_comes_out_as_it_went_in() {
     assert_eq!(seed, stream);
 }
 
+/// An operator's own field of that name makes a request no stream.
+#[test]
+fn a_request_with_a_session_comes_out_as_a_request() {
+    for request in [
+        json!({}),
+        json!({"method": "GET", "headers": {"host": "a"}}),
+    ] {
+        let object = json!({
+            "session": {"id": "s"}, "request": request, "response": {"status": 200, "size": 5},
+            "latencies": {"kong": 1, "proxy": 2, "request": 3}, "tries": [], "started_at": 5
+        });
+        assert_eq!(through(&object.to_string(), LogFormat::Kong3), object);
+    }
+}
+
+/// What an operator took away does not come back.
+#[test]
+fn a_url_that_kong_did_not_log_is_not_made_up() {
+    let log = r#"{"request":{"uri":"/a","headers":{"host":"a"}},"started_at":5}"#;
+    let out = through(log, LogFormat::Kong3);
+    assert_eq!(out["request"].get("url"), None, "{out}");
+}
+
 /// What the record knows is no longer right where a custom field says otherwise.
 #[test]
 fn custom_fields_win_over_what_was_kept() {

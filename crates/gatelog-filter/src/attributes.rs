@@ -132,9 +132,12 @@ fn integer<'r>(number: Option<i64>) -> Option<Value<'r>> {
     number.map(Value::Int)
 }
 
+/// The port of an address. A bare IPv6 address has none.
 fn port<'r>(address: Option<&str>) -> Option<Value<'r>> {
-    let (_, port) = address?.rsplit_once(':')?;
-    port.parse().ok().map(Value::Int)
+    let (host, port) = address?.rsplit_once(':')?;
+    let is_bare = host.contains(':') && !host.ends_with(']');
+    let port = if is_bare { None } else { port.parse().ok() };
+    port.map(Value::Int)
 }
 
 /// Values of one name are joined by commas.
@@ -165,4 +168,30 @@ fn joined<'r>(headers: &'r Headers<'_>) -> Vec<(Value<'r>, Value<'r>)> {
         }
     }
     entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_follows_an_address_is_its_port() {
+        for (address, expected) in [
+            ("10.0.0.1:80", Some(80)),
+            ("[::1]:80", Some(80)),
+            ("a.internal:80", Some(80)),
+            ("10.0.0.1", None),
+            ("[::1]", None),
+            // As Kong says who asked.
+            ("::1", None),
+            ("2001:db8::8080", None),
+            ("/run/socket", None),
+        ] {
+            let found = match port(Some(address)) {
+                Some(Value::Int(port)) => Some(port),
+                _ => None,
+            };
+            assert_eq!(found, expected, "{address}");
+        }
+    }
 }

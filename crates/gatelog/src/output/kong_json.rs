@@ -40,6 +40,7 @@
 //!
 //! **Limits.** Of other gateways' records nothing fills `authenticated_entity`, `workspaces`, and the
 //! settings of routes, services and consumers. A weight of sampling has no place in Kong's object.
+//! Of more than 100 headers or parameters, which Kong can be set to log, the first 100 come out.
 //!
 //! **Source.** Kong's documentation of http-log and loggly for 1.x; `kong/pdk/log.lua` of Kong 3.10.
 

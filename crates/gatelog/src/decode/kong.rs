@@ -1,7 +1,7 @@
 //! Kong's log objects: what `http-log`, `file-log` and the like send, from Kong 0.10 to 3.x.
 //!
-//! **Shape.** [`read`] knows an object of Kong's by its shape: an object `request`, or for TCP and UDP
-//! `session`, beside `latencies` or `started_at`, which no other gateway's items have. It fills the
+//! **Shape.** [`read`] knows an object of Kong's by its shape: an object `request` or `response`, or for
+//! TCP and UDP `session`, beside `latencies` or `started_at`, which no other gateway's items have. It fills the
 //! fields of a record, and keeps what no field gives back in the field `kong`, nested as it came. The
 //! [writer](crate::output::KongJson) puts the same object together again.
 //!
@@ -54,8 +54,8 @@ const TRACE_FORMATS: [&str; 5] = ["w3c", "b3", "ot", "jaeger", "datadog"];
 pub(super) fn read(object: &str) -> Option<Item<'_>> {
     let members = Members::of(object)?;
     let has_object = |name| members.get(name).is_some_and(Json::is_object);
-    let is_http = has_object("request");
-    let is_kongs = (is_http || has_object("session"))
+    let is_stream = has_object("session") && !has_object("request");
+    let is_kongs = (is_stream || has_object("request") || has_object("response"))
         && (has_object("latencies") || members.get("started_at").is_some());
     if !is_kongs {
         return None;
@@ -63,10 +63,10 @@ pub(super) fn read(object: &str) -> Option<Item<'_>> {
     let mut reading = Reading::default();
     let mut kept = String::new();
     Rest::write(LOG, &mut kept, |rest| {
-        if is_http {
-            reading.http(&members, rest);
-        } else {
+        if is_stream {
             reading.stream(&members, rest);
+        } else {
+            reading.http(&members, rest);
         }
     });
     Some(reading.finish(kept))

@@ -297,6 +297,21 @@ fn a_time_in_another_form_is_read_and_kept() {
     assert_eq!(time("{}").0, None);
 }
 
+/// Kong's custom fields can take it away.
+#[test]
+fn an_object_without_its_request_is_still_kongs() {
+    let object = r#"{"response":{"status":503},"latencies":{"request":7},"started_at":5,
+        "consumer":{"username":"c","key":"S"}}"#;
+    let record = record(object);
+    assert_eq!(record.start_time.map(Timestamp::millis), Some(5));
+    assert_eq!(
+        (record.response_code, record.duration),
+        (Some(503), Some(7))
+    );
+    assert_eq!(record.consumer.as_deref(), Some("c"));
+    assert_eq!(record.kong.as_deref(), Some(r#"{"consumer":{"key":"S"}}"#));
+}
+
 /// Lua has one empty table for both, and its cjson writes it as an object.
 #[test]
 fn of_an_empty_list_of_attempts_there_were_none() {

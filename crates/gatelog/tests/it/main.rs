@@ -15,6 +15,8 @@ mod dead_letter;
 #[cfg(test)]
 mod deploy;
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod drop_in;
 #[cfg(test)]
 mod dry_run;

@@ -305,9 +305,11 @@ impl Walk<'_, '_> {
         let Some((at, length)) = at else {
             // No port is written so: it may be a password, the rest of which a limit has cut off.
             let is_last = begin > 0 && self.last_parameter.is_none_or(|at| at < begin);
+            // Not where a parameter ends it that has been masked: that was no part of a user.
+            let is_masked = matches!(self.bytes.strip_suffix(MASK.as_bytes()), Some([.., b'=']));
             // Half an escape may be left of what was cut.
             let behind = self.bytes.get(self.no_user.end..).unwrap_or_default();
-            if torn && is_last && behind.iter().all(|byte| *byte == b'\\') {
+            if torn && is_last && !is_masked && behind.iter().all(|byte| *byte == b'\\') {
                 let by = self.rules.how.of(b"half a user").map_or("", |_| MASK);
                 self.edits.replace(begin..self.bytes.len(), by);
                 return self.bytes.len();

@@ -121,6 +121,18 @@ fn of_a_user_that_a_limit_has_cut_no_half_is_left() {
 }
 
 #[test]
+fn what_was_redacted_is_no_half_of_a_user() {
+    let rules = Rules::default();
+    let text = "a [b] \"authorization\" : \"x\"y\\\"z\", Cookie: atp://e:key=x\",\"query\":\"sig=y\",\"req_headers\":\
+                {\"Cookie\":[\"a\",\"b\"],\"referer\":\"/?token=z\"},\"req_body\":\"{\\\"pin\\\"f@g/=b";
+    for text in [text, "at://e:key=x"] {
+        let (url, body) = (rules.url(text), rules.body(text));
+        assert_eq!(rules.url(&url), url);
+        assert_eq!(rules.body(&body), body);
+    }
+}
+
+#[test]
 fn dropped_parameters_go_with_their_names() {
     let rules = rules(json!({"how": "drop"}));
     for (url, redacted) in [

@@ -399,6 +399,7 @@ fn what_cannot_be_used_ends_the_start_and_warnings_are_told() {
         let check = std::process::Command::new(env!("CARGO_BIN_EXE_gatelog"))
             .arg("check")
             .arg(dir.path().join("gatelog.yaml"))
+            .env_clear()
             .output()
             .unwrap();
         assert_eq!(check.status.code(), Some(64));

@@ -191,7 +191,7 @@ fn load(admin: &Admin, sent: Sent, parts: &Parts) -> Result<Response, Problem> {
     tracing::info!(plugins, "a declarative configuration was loaded");
     if admin.read_only {
         tracing::warn!(
-            "the configuration file has plugins of its own: they are in force again at the next start"
+            "the configuration file has plugins of its own: they are in force again when they change there"
         );
     }
     Ok(answer_json(StatusCode::CREATED, shown.to_string()))

@@ -39,6 +39,9 @@ struct JournalState {
 #[derive(Serialize)]
 struct ReaderState {
     name: String,
+    /// Of an output: what its lag is told by in `/metrics`, and how the files of its dead letter are called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reader: Option<String>,
     ok: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
@@ -89,6 +92,7 @@ pub async fn ready(State(service): State<Arc<Service>>) -> Response {
     let outputs = service.outputs.states().into_iter().map(|output| {
         let mut state = reader(&output.name, &output.reader, &output.health, lags);
         state.ending = output.ending;
+        state.reader = Some(output.reader);
         state
     });
     let sources = service.files.sources();
@@ -122,6 +126,7 @@ fn reader(name: &str, reader: &str, health: &Health, lags: &[Lag]) -> ReaderStat
     let of = |number: fn(&Lag) -> u64| lag.map_or(0, number);
     ReaderState {
         name: name.to_owned(),
+        reader: None,
         ok: error.is_none(),
         error,
         warnings: warnings(reader, health.warnings())

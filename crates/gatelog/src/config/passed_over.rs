@@ -10,6 +10,9 @@ use serde::{Deserialize, Deserializer, forward_to_deserialize_any};
 use super::Config;
 use super::plugins::IGNORED_LISTS;
 
+/// What tools write into such a file for themselves.
+const IGNORED_NOTES: [&str; 4] = ["_ignore", "_info", "_workspace", "_konnect"];
+
 /// A configuration as a file has it.
 #[derive(Debug)]
 pub(super) struct File(pub(super) Config);
@@ -72,7 +75,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Without<A> {
             let Some(key) = self.0.next_key::<String>()? else {
                 return Ok(None);
             };
-            if key == "_ignore" || IGNORED_LISTS.contains(&key.as_str()) {
+            if IGNORED_NOTES.contains(&key.as_str()) || IGNORED_LISTS.contains(&key.as_str()) {
                 self.0.next_value::<IgnoredAny>()?;
                 continue;
             }
@@ -89,6 +92,20 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Without<A> {
 #[cfg(test)]
 mod tests {
     use crate::config::parse;
+
+    #[test]
+    fn what_tools_and_other_kongs_write_is_passed_over() {
+        let yaml = "
+_info: {defaults: {}, select_tags: [a]}
+_workspace: default
+plugins:
+- {name: file-log, config: {path: /x}, consumer_group: null, ordering: null, run_on: first}
+";
+        assert_eq!(parse(yaml).unwrap().plugins.len(), 1);
+        let error = parse(&yaml.replace("group: null", "group: gold")).unwrap_err();
+        let told = "consumer_group: value must be null: gatelog knows no consumer groups";
+        assert!(error.contains(told), "{error}");
+    }
 
     #[test]
     fn kongs_other_lists_are_passed_over() {

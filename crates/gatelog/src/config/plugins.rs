@@ -124,6 +124,14 @@ pub struct Written {
     comment: Option<Value>,
     #[serde(rename = "_ignore", skip_serializing_if = "Option::is_none")]
     ignore: Option<Value>,
+    /// Only `null`: it would be for fewer requests than gatelog could tell.
+    #[serde(skip_serializing)]
+    consumer_group: Option<Value>,
+    /// Of Kong Enterprise, and of Kong 1.x. Without a meaning here, and not kept.
+    #[serde(skip_serializing)]
+    ordering: Option<serde::de::IgnoredAny>,
+    #[serde(skip_serializing)]
+    run_on: Option<serde::de::IgnoredAny>,
 }
 
 /// The settings of a plugin, by its name.
@@ -204,6 +212,10 @@ impl TryFrom<Written> for Plugin {
         if protocols.any(|protocol| !PROTOCOLS.contains(&protocol.as_str())) {
             let text = format!("expected one of: {}", PROTOCOLS.join(", "));
             problems.push(FieldProblem::new("protocols", text));
+        }
+        if written.consumer_group.is_some() {
+            let text = "value must be null: gatelog knows no consumer groups";
+            problems.push(FieldProblem::new("consumer_group", text));
         }
         let texts = [
             ("instance_name", &written.instance_name),

@@ -211,6 +211,10 @@ impl Courier {
             }
         };
         let wanted = view.wanted(self.tail.id());
+        if wanted.records.is_empty() {
+            // There is nothing to tell by how it is.
+            self.tail.health().set_opened();
+        }
         let delivery = Delivery {
             tail: &self.tail,
             chunk: &wanted,

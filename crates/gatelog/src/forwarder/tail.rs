@@ -115,6 +115,8 @@ struct State {
     failing: bool,
     /// Since when records over the limit cannot be put aside.
     stuck_since: Option<Instant>,
+    /// The log has told that too much waits.
+    told_backlog: bool,
 }
 
 struct Progress {
@@ -184,6 +186,7 @@ impl Tail {
                 cut: false,
                 failing: false,
                 stuck_since: None,
+                told_backlog: false,
             }),
             progress: Mutex::new(Progress {
                 file,

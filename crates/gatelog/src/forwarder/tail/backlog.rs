@@ -101,6 +101,7 @@ impl Tail {
             if !stuck {
                 state.stuck_since = None;
             }
+            state.told_backlog = false;
             return Ok(false);
         };
         let cut = self.cut(state);
@@ -170,9 +171,20 @@ impl Tail {
         }
         gatelog_failpoint::pass("output.shed");
         self.terms().counts.backlog.increment(count);
-        tracing::debug!(output = self.name(), records = count, "over max_backlog");
+        self.tell_backlog(state, count);
         self.pass(state, Passed::behind(end));
         Ok(true)
+    }
+
+    /// Tells the log that records were taken away, once for as long as too much waits.
+    fn tell_backlog(&self, state: &mut State, records: u64) {
+        if records > 0 && !std::mem::replace(&mut state.told_backlog, true) {
+            tracing::warn!(
+                output = self.name(),
+                records,
+                "more waits for the output than max_backlog allows: its oldest records go to the dead letter"
+            );
+        }
     }
 
     /// What the frames hold, and what the output wants of it.

@@ -88,6 +88,7 @@ fn a_long_way_is_looked_at_once_for_those_who_have_nothing_there() {
     rig.start_routed(u64::MAX, outputs.collect(), Arc::new(routing));
     for receiver in &receivers {
         rig.wait_for_end(receiver.name);
+        assert_eq!(rig.health(receiver.name), None, "{}", receiver.name);
     }
     assert_eq!(receivers[0].seen().len() as u64, RECORDS);
     assert!(receivers.iter().skip(1).all(|one| one.seen().is_empty()));

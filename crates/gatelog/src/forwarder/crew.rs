@@ -29,7 +29,7 @@ use super::tail::{Standing, Tail, Terms};
 use super::watcher::Watcher;
 use super::{ChangeError, OutputState};
 use crate::dead_letter::DeadLetters;
-use crate::output::{Entry, OutputSet};
+use crate::output::{Entry, OutputSet, Settings};
 use crate::telemetry::Telemetry;
 
 /// Where outputs work.
@@ -187,10 +187,15 @@ impl Crew {
     }
 
     fn terms(&self, entry: &Entry) -> Terms {
-        let mut terms = Terms::of(entry, &self.grounds.telemetry);
-        let max_bytes = &mut terms.settings.max_backlog.bytes;
+        Terms::of(entry, self.settings(entry), &self.grounds.telemetry)
+    }
+
+    /// How it is treated here.
+    fn settings(&self, entry: &Entry) -> Settings {
+        let mut settings = entry.settings.clone();
+        let max_bytes = &mut settings.max_backlog.bytes;
         *max_bytes = (*max_bytes).min(self.grounds.journal_max_bytes / 2);
-        terms
+        settings
     }
 
     /// The names of all readers.
@@ -338,6 +343,8 @@ impl Crew {
             let stays = entries.iter().find(|(staying, _)| staying == id);
             let terms = aboard.tail.terms();
             match stays {
+                // A pause before another attempt ends for nobody else's sake.
+                Some((_, entry)) if terms.are_of(&self.settings(entry), entry) => {}
                 Some((_, entry)) => aboard.tail.set_terms(self.terms(entry)),
                 None if terms.until.is_none() => aboard.tail.set_terms(terms.until(from)),
                 None => {}

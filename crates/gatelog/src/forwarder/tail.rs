@@ -70,16 +70,14 @@ pub(super) struct Counts {
 }
 
 impl Terms {
-    /// Terms of one that stays.
-    pub(super) fn of(entry: &Entry, telemetry: &Telemetry) -> Self {
-        let Entry {
-            output, settings, ..
-        } = entry;
+    /// Terms of one that stays, and is treated so.
+    pub(super) fn of(entry: &Entry, settings: Settings, telemetry: &Telemetry) -> Self {
+        let output = &entry.output;
         output.count_in(telemetry);
         let counter = |metric| telemetry.counter_of(metric, &[("output", output.name())]);
         Self {
             output: Arc::clone(output),
-            settings: settings.clone(),
+            settings,
             until: None,
             counts: Counts {
                 delivered: counter("gatelog_output_delivered_total"),
@@ -88,6 +86,12 @@ impl Terms {
                 backlog: counter("gatelog_output_backlog_total"),
             },
         }
+    }
+
+    /// Whether they are those of one that stays, is this one and is treated so.
+    pub(super) fn are_of(&self, settings: &Settings, entry: &Entry) -> bool {
+        let is_it = Arc::ptr_eq(&self.output, &entry.output);
+        is_it && self.settings == *settings && self.until.is_none()
     }
 
     /// The same for one that ends there.

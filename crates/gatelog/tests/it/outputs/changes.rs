@@ -276,3 +276,150 @@ fn what_holds_for_an_output_changes_while_it_waits_to_try_again() {
     assert_eq!(stage.receivers[0].wait_for(1), [0]);
     stage.finish();
 }
+
+fn all(outputs: Vec<(&Arc<Receiver>, Settings)>) -> OutputSet {
+    let outputs = outputs.into_iter();
+    let outputs = outputs.map(|(one, treated)| (Arc::clone(one) as Arc<dyn Output>, treated));
+    OutputSet::all(outputs.collect())
+}
+
+fn begins_now() -> Settings {
+    Settings {
+        start: Start::Now,
+        ..settings()
+    }
+}
+
+fn waits_for_end(stage: &Stage, outputs: usize) {
+    wait::until("outputs to end", DEADLINE, || {
+        let states = stage.states();
+        if states.len() == outputs {
+            Ok(())
+        } else {
+            Err(states)
+        }
+    })
+    .unwrap();
+}
+
+/// All that was there before it came is for it, once: what nobody wanted, and what others have read and
+/// sorted before it was known, however much of that is kept.
+#[test]
+fn one_that_begins_with_the_oldest_while_others_run_gets_all_that_is_there() {
+    // All of it is kept as it was sorted before, and so much that only for whom it was is known.
+    for before in [1000, 20_000] {
+        begins_with_the_oldest(before);
+    }
+}
+
+fn begins_with_the_oldest(before: u64) {
+    const FRAME: u64 = 500;
+    let receivers = ["turn-a", "turn-b", "turn-c"].map(Receiver::taking);
+    let mut stage = Stage::new(receivers.to_vec());
+    let running = stage.rig.running.as_ref().unwrap().0.clone();
+    let in_force = |outputs: Vec<(&Arc<Receiver>, Settings)>| {
+        running
+            .change(all(outputs), |_, _| Ok(Kept::Durable))
+            .unwrap();
+    };
+    for first in (0..before).step_by(usize::try_from(FRAME).unwrap()) {
+        assert!(stage.rig.append(first..first + FRAME));
+    }
+    let [a, b, c] = &receivers;
+    in_force(vec![(a, settings())]);
+    let everything: Vec<_> = (0..before).collect();
+    assert!(a.wait_for(everything.len()) == everything);
+    in_force(vec![(a, settings()), (b, settings())]);
+    assert!(b.wait_for(everything.len()) == everything);
+    in_force(vec![(a, settings()), (b, settings()), (c, begins_now())]);
+    assert!(stage.rig.append(before..before + FRAME));
+    let everything: Vec<_> = (0..before + FRAME).collect();
+    assert!(a.wait_for(everything.len()) == everything);
+    assert!(b.wait_for(everything.len()) == everything);
+    let end: Vec<_> = (before..before + FRAME).collect();
+    assert!(c.wait_for(end.len()) == end);
+    in_force(Vec::new());
+    waits_for_end(&stage, 0);
+    stage.rig.stop();
+    let seen = receivers.each_ref().map(|one| one.seen().len());
+    assert_eq!(seen, [everything.len(), everything.len(), end.len()]);
+}
+
+/// Nothing of one that has ended is left for the next one of its name, also where it was done with a part
+/// of a frame.
+#[test]
+fn what_one_had_of_a_frame_is_gone_with_it() {
+    let held = Arc::new(AtomicU32::new(1));
+    let holds = Arc::clone(&held);
+    let partly = Receiver::new("turn-partly", move |_, delivery| {
+        if delivery > 1 && holds.load(Ordering::Relaxed) == 1 {
+            later(0)
+        } else {
+            Does::Takes
+        }
+    });
+    let mut stage = Stage::new(vec![partly]);
+    stage.change(&[0]);
+    assert!(stage.rig.append(0..20));
+    let seen = stage.receivers[0].wait_for(10);
+    assert_eq!(seen, (0..10).collect::<Vec<_>>());
+    let file = stage.rig.dir.join("outputs/output-turn-partly.progress");
+    wait::until("the progress", DEADLINE, || {
+        file.exists().then_some(()).ok_or("none")
+    })
+    .unwrap();
+    stage.change(&[]);
+    held.store(0, Ordering::Relaxed);
+    waits_for_end(&stage, 0);
+    assert!(!file.exists());
+    let seen = stage.receivers[0].seen();
+    assert_eq!(seen, (0..20).collect::<Vec<_>>());
+    // Nor is it made once more when it is time to make it durable.
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(!file.exists());
+    stage.frames.clear();
+    stage.rig.stop();
+}
+
+/// A pause that a receiver asks for is not cut short because something else changes.
+#[test]
+fn a_change_of_others_ends_no_pause() {
+    let failing = Receiver::new("turn-failing", |_, _| later(0));
+    let other = Receiver::taking("turn-other");
+    let stage = Stage::new(vec![failing, other]);
+    let [failing, other] = [0, 1].map(|at| &stage.receivers[at]);
+    let patient = Settings {
+        initial_retry_delay: Duration::from_hours(1),
+        max_retry_delay: Duration::from_hours(1),
+        ..begins_now()
+    };
+    let running = &stage.rig.running.as_ref().unwrap().0;
+    let in_force = |outputs: Vec<(&Arc<Receiver>, Settings)>| {
+        running
+            .change(all(outputs), |_, _| Ok(Kept::Durable))
+            .unwrap();
+    };
+    in_force(vec![(failing, patient.clone())]);
+    assert!(stage.rig.append(0..1));
+    wait::until("the first attempt", DEADLINE, || {
+        (failing.deliveries() == 1).then_some(()).ok_or("none")
+    })
+    .unwrap();
+    for round in 1..6 {
+        in_force(vec![(failing, patient.clone()), (other, begins_now())]);
+        assert!(stage.rig.append(round..round + 1));
+        // It has had its turn since the change.
+        other.wait_for(usize::try_from(round).unwrap());
+        in_force(vec![
+            (failing, patient.clone()),
+            (
+                other,
+                Settings {
+                    max_batch_records: usize::try_from(round).unwrap(),
+                    ..begins_now()
+                },
+            ),
+        ]);
+    }
+    assert_eq!(failing.deliveries(), 1);
+}

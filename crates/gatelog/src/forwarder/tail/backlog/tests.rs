@@ -91,7 +91,7 @@ impl Rig {
         };
         let tail = Tail::register(
             "output-silent",
-            Terms::of(&entry, &telemetry),
+            Terms::of(&entry, entry.settings.clone(), &telemetry),
             &journal,
             letters.of_output("silent", "output-silent"),
             progress,

@@ -51,17 +51,26 @@ impl<'c> Wanted<'c> {
         }
     }
 
-    /// Adds those of its records that are wished for.
-    pub(super) fn add(&mut self, contents: &'c Contents<'c>, wishes: Option<&Vec<usize>>) {
+    /// Adds those of its records that are wished for, from a position between frames on.
+    pub(super) fn add(
+        &mut self,
+        contents: &'c Contents<'c>,
+        wishes: Option<&Vec<usize>>,
+        from: Position,
+    ) {
+        let before = Place::behind(from);
         for index in wishes.into_iter().flatten() {
             if let Some(record) = contents.records.get(*index)
                 && let Some(place) = contents.places.get(*index)
+                && *place > before
             {
                 self.records.push(record);
                 self.places.push(*place);
             }
         }
-        self.unreadable.extend_from_slice(&contents.unreadable);
+        let unreadable = contents.unreadable.iter();
+        let unreadable = unreadable.filter(|frame| frame.position > from);
+        self.unreadable.extend(unreadable.cloned());
     }
 
     /// How many records the frames have that could not be decoded, by their heads.

@@ -162,7 +162,7 @@ impl Tail {
             }
         };
         let mut wanted = Wanted::nothing(begin, end);
-        wanted.add(&contents, wishes.as_ref());
+        wanted.add(&contents, wishes.as_ref(), begin);
         let count = (wanted.records.len() - wanted.first_behind(passed.place)) as u64;
         match cut.and_then(|()| self.put_aside(losses, aside, &wanted)) {
             Ok(()) => state.stuck_since = None,

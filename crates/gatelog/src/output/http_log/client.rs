@@ -7,7 +7,8 @@
 //! to connect, TLS, the request up to the head of the answer, and each part of its body.
 //!
 //! **Failure.** A receiver may close a connection that was kept in the moment in which it is used again:
-//! such a request is sent once more over a new one, at once. All else is the answer.
+//! such a request is sent once more over a new one, at once. All else is the answer. That the batch was
+//! taken is an answer only when all of it came; of any other the status is enough.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -160,8 +161,12 @@ impl Client {
         let answered = timeout(self.timeout, answered).await;
         let mut response = answered.map_err(|_| self.late("the answer"))??;
         let answer = Answer::of(response.status(), response.headers(), SystemTime::now());
-        if self.read(&mut response).await? {
-            self.keep(connection);
+        match self.read(&mut response).await {
+            Ok(true) => self.keep(connection),
+            // Who says that he has it has to say it to the end. Who does not may close the connection when
+            // he has said so, with a request under way that he does not want.
+            Err(error) if answer == Answer::Taken => return Err(error),
+            Ok(false) | Err(_) => {}
         }
         Ok(answer)
     }

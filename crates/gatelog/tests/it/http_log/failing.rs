@@ -221,6 +221,29 @@ fn a_batch_that_is_too_large_is_sent_in_parts() {
     assert_eq!(letters(&dir, "http-log"), []);
 }
 
+/// One who has seen enough closes the connection: what it has said counts, whatever of it is missing.
+#[test]
+fn a_status_that_is_no_success_counts_also_where_its_answer_is_cut_off() {
+    let answer = "Content-Length: 100\r\n\r\nonly a part";
+    let refusal: &'static str = format!("HTTP/1.1 413 X\r\n{answer}").leak();
+    let later: &'static str = format!("HTTP/1.1 503 X\r\nRetry-After: 1\r\n{answer}").leak();
+    let receiver = Receiver::start(move |request, before| match request.numbers().len() {
+        _ if before == 0 => Does::Writes(later),
+        2.. => Does::Writes(refusal),
+        _ => ok(),
+    });
+    let dir = TempDir::new().unwrap();
+    let queue = ", queue: {max_batch_size: 4, max_coalescing_delay: 1}";
+    let gatelog = setup(&dir).config(one(&receiver, queue)).start().unwrap();
+    gatelog.ingest(lines(0..4)).unwrap();
+    wait_for_reason(&gatelog, "HTTP 503");
+    wait_for_outputs(&gatelog);
+    let requests = receiver.requests();
+    let alone = requests.iter().filter(|request| request.numbers().len() == 1);
+    assert!(alone.flat_map(Request::numbers).eq(0..4));
+    assert_eq!(letters(&dir, "http-log"), []);
+}
+
 #[test]
 fn a_failure_amid_the_parts_of_a_batch_sends_none_of_it_twice_without_need() {
     // The whole is refused; then the second half is not taken at first, or the first one is not.

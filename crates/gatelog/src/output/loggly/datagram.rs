@@ -269,16 +269,4 @@ fn is(error: &io::Error, errno: Errno) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_that_was_given_up_has_its_turn_last() {
-        let addresses = ["[::1]:1", "127.0.0.1:1"].map(|text| text.parse().unwrap());
-        let turns = |given_up| in_turn(&addresses, given_up).collect::<Vec<_>>();
-        assert_eq!(turns(0), addresses);
-        assert_eq!(turns(1), [addresses[1], addresses[0]]);
-        assert_eq!(turns(2), addresses);
-        assert_eq!(in_turn(&[], 1).count(), 0);
-    }
-}
+mod tests;

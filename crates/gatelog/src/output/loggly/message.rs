@@ -148,4 +148,4 @@ pub(super) fn hostname() -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -6,7 +6,7 @@ use super::*;
 use crate::config::plugins::{Kind, Plugin};
 
 /// What makes messages with these keys besides, from a host of this name.
-fn message(config: Value, hostname: &str) -> Message {
+pub(in crate::output::loggly) fn message(config: Value, hostname: &str) -> Message {
     let Value::Object(mut keys) = config else {
         panic!("no object");
     };

@@ -3,6 +3,7 @@
 mod datagram;
 mod kong;
 mod rsyslog;
+mod secure;
 mod stream;
 
 use std::fs;

@@ -9,14 +9,20 @@
 //! as far as the receiver has not read it. A receiver that is silent for `timeout` while something is
 //! under way to it counts as gone, as does one that answers no probe of an idle connection.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use gatelog_record::AccessRecord;
+use rustls::ProtocolVersion;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
 
 use super::Counts;
 use super::message::{Clock, Message, Written};
@@ -30,6 +36,9 @@ const PIECE_BYTES: usize = 64 << 10;
 
 /// Loggly takes events up to 1 MB.
 const MAX_BYTES: usize = 1_000_000;
+
+/// For how long it is waited, over a new connection with TLS, for the receiver to refuse gatelog.
+const MOST_SILENT: Duration = Duration::from_secs(1);
 
 /// The connection of one output.
 #[derive(Debug)]
@@ -184,12 +193,47 @@ impl Stream {
         let Some(tls) = &self.tls else {
             return Ok(Connection(Box::new(stream)));
         };
-        let encrypted = self
+        let mut encrypted = self
             .receiver
             .limited("TLS with", tls.connect(stream))
             .await?;
-        Ok(Connection(Box::new(encrypted)))
+        let limit = self.receiver.timeout.min(MOST_SILENT);
+        match timeout(limit, let_in(&mut encrypted)).await {
+            Ok(Err(error)) => Err(self.receiver.failed("TLS with", &error)),
+            // One who says nothing for so long has let gatelog in.
+            Ok(Ok(())) | Err(_) => Ok(Connection(Box::new(encrypted))),
+        }
     }
+}
+
+/// Waits until the receiver has taken gatelog's certificate, or that there is none. In TLS 1.3 it says
+/// so only after the handshake, with a ticket if it gives any; what is written before that is lost if it
+/// then refuses.
+async fn let_in(stream: &mut TlsStream<TcpStream>) -> io::Result<()> {
+    if stream.get_ref().1.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
+        return Ok(());
+    }
+    let mut space = [0; 256];
+    poll_fn(|context| {
+        loop {
+            let mut read = ReadBuf::new(&mut space);
+            let polled = Pin::new(&mut *stream).poll_read(context, &mut read)?;
+            if polled.is_pending() {
+                // It may have brought a ticket, which is nothing to read.
+                let (_, session) = stream.get_ref();
+                let has_ticket = session.tls13_tickets_received() > 0;
+                return if has_ticket {
+                    Poll::Ready(Ok(()))
+                } else {
+                    Poll::Pending
+                };
+            }
+            if read.filled().is_empty() {
+                return Poll::Ready(Err(io::Error::other("the connection was closed")));
+            }
+        }
+    })
+    .await
 }
 
 impl Connection {
@@ -199,7 +243,7 @@ impl Connection {
         // Lets the runtime look at its sockets.
         tokio::task::yield_now().await;
         let mut space = [0; 256];
-        std::future::poll_fn(|context| {
+        poll_fn(|context| {
             loop {
                 let mut read = ReadBuf::new(&mut space);
                 match Pin::new(&mut self.0).poll_read(context, &mut read) {

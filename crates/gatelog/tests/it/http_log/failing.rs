@@ -239,7 +239,9 @@ fn a_status_that_is_no_success_counts_also_where_its_answer_is_cut_off() {
     wait_for_reason(&gatelog, "HTTP 503");
     wait_for_outputs(&gatelog);
     let requests = receiver.requests();
-    let alone = requests.iter().filter(|request| request.numbers().len() == 1);
+    let alone = requests
+        .iter()
+        .filter(|request| request.numbers().len() == 1);
     assert!(alone.flat_map(Request::numbers).eq(0..4));
     assert_eq!(letters(&dir, "http-log"), []);
 }

@@ -240,6 +240,23 @@ fn private_addresses_are_denied_where_that_is_wanted() {
         );
     }
     assert_eq!(receiver.connections(), 0);
+    // Nor by way of a proxy, in whatever clothes.
+    for url in [
+        "http://169.254.169.254/latest",
+        "http://[::ffff:10.0.0.1]/",
+        "https://0x7f.1/",
+    ] {
+        let config = format!(
+            "outputs: {{deny_private: true}}\nplugins: [{{name: http-log, config: {{http_endpoint: \"{url}\"}}}}]"
+        );
+        let dir = TempDir::new().unwrap();
+        let proxy = format!("http://{}", receiver.address());
+        let gatelog = setup(&dir).config(config).variable("all_proxy", proxy);
+        let gatelog = gatelog.start().unwrap();
+        gatelog.ingest(lines(0..3)).unwrap();
+        wait_for_reason(&gatelog, "no public address");
+    }
+    assert_eq!(receiver.requests().len(), 0);
 }
 
 #[test]

@@ -63,6 +63,36 @@ fn what_a_dead_receiver_does_not_get_goes_to_the_dead_letter_without_the_key() {
     assert_key_is_secret(&gatelog, dir.path());
 }
 
+/// What is passed over is done with; of the others none is lost, nor comes in another's place.
+#[test]
+fn those_that_are_passed_over_do_not_disturb_those_that_wait() {
+    let dir = TempDir::new().unwrap();
+    let (listening, port) = listener();
+    drop(listening);
+    let config = one(
+        port,
+        ", transport: tcp, log_level: err, server_errors_severity: crit",
+    );
+    let gatelog = setup(&dir).config(config).start().unwrap();
+    let status = |n| if n % 3 == 1 { 503 } else { 200 };
+    let items = (0..60).map(|n| {
+        let status = status(n);
+        format!(r#"{{"path":"/?n={n}","response_code":{status}}}"#)
+    });
+    gatelog
+        .ingest(items.collect::<Vec<_>>().join("\n"))
+        .unwrap();
+    wait_for_error(&gatelog, "refused");
+    assert_eq!(metric(&gatelog, "gatelog_output_below_level_total"), 40);
+    let listening = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+    let (stream, _) = listening.accept().unwrap();
+    let read = read_lines(&stream, 20);
+    let read = read.iter().map(|line| number(&object(line)));
+    assert!(read.eq((0..60).filter(|n| status(*n) == 503)));
+    wait_for_end(&gatelog);
+    assert_eq!(metric(&gatelog, "gatelog_output_below_level_total"), 40);
+}
+
 /// A connection that is closed is seen before the next batch, which goes over a new one.
 #[test]
 fn a_connection_that_was_closed_is_opened_anew_and_nothing_is_lost() {

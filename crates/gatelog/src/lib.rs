@@ -37,6 +37,7 @@ pub mod place;
 pub mod refusal;
 
 // A small file, written so that a crash leaves it whole.
+mod open_files;
 mod whole_file;
 
 // What people and programs ask.

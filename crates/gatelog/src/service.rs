@@ -34,6 +34,7 @@ use crate::dead_letter::DeadLetters;
 use crate::forwarder::Outputs;
 use crate::health::Health;
 use crate::intake::{Intake, hash_key};
+use crate::open_files;
 use crate::output::OutputSet;
 use crate::output::configured::OutputsError;
 use crate::pipeline::Pipeline;
@@ -251,6 +252,7 @@ pub struct Running {
 /// # Errors
 /// [`StartError`]: only configuration, the local disk and the address can prevent it.
 pub async fn start(config: &Config) -> Result<Running, StartError> {
+    let _most = open_files::allow_all();
     start_with(config, None).await
 }
 

@@ -52,6 +52,7 @@ pub use self::journaling::METRICS;
 use self::places::Places;
 pub use self::tail::LINE_BYTES;
 use crate::config::FileSource;
+use crate::open_files;
 use crate::service::Service;
 
 /// How often files are looked at.
@@ -71,18 +72,11 @@ pub struct Prepared {
     places: Places,
 }
 
-/// How many files may be open here. The process may have as many as the system allows it from now on,
-/// and half of them are for its journal, its stores and those who send to it.
+/// How many files may be open here: half of what the process may have, which is also for its journal, its
+/// stores and those who send to it.
 fn open_files() -> usize {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    let soft = limit.current;
-    limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        tracing::warn!(%error, "the limit of open files stays as it is");
-        limit.current = soft;
-    }
-    let half = limit.current.map_or(usize::MAX, |all| {
+    let all = open_files::allow_all();
+    let half = all.map_or(usize::MAX, |all| {
         usize::try_from(all / 2).unwrap_or(usize::MAX)
     });
     half.min(places::MAX_ENTRIES)

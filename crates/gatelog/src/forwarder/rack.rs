@@ -1,11 +1,12 @@
 //! Chunks that are decoded already, for all outputs that are at about the same place.
 //!
 //! **Shape.** The newest are the [scout's](super::scout), the others those of outputs that are behind.
-//! An output that finds none reads one and leaves it for others. When a chunk goes, it stays known for
-//! whom there was something in it: the others pass it unread.
+//! An output that finds none reads one and leaves it for others. Of these it stays known for whom there was
+//! something in them when their records are gone: the others pass them unread.
 //!
 //! **Limits.** [`MAX_BYTES`] for each of the two, so that who is behind takes nothing from those at the
-//! end; [`MAX_KNOWN`] chunks that are gone. One output at a time reads of a stretch of the journal, so that others find what it has read.
+//! end; [`MAX_KNOWN`] chunks of which only that is known. One output at a time reads of a stretch of the
+//! journal, so that others find what it has read.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +19,7 @@ use super::eras::{Id, Routes};
 /// Bytes of memory that the chunks of a row take.
 const MAX_BYTES: usize = 4 << 20;
 
-/// Chunks of which it is known for whom they were, and whose records are gone: 1 GiB of the journal.
+/// Chunks of which it is known for whom they were: 1 GiB of the journal.
 const MAX_KNOWN: usize = 4096;
 
 /// Stretches of the journal of which several outputs read at a time.
@@ -29,6 +30,7 @@ const STRETCHES: usize = 16;
 pub(super) struct Rack {
     newest: Mutex<Row>,
     behind: Mutex<Row>,
+    known: Mutex<Known>,
     reading: [Mutex<()>; STRETCHES],
 }
 
@@ -38,12 +40,15 @@ struct Row {
     chunks: BTreeMap<Position, Arc<Chunk>>,
     order: VecDeque<Position>,
     bytes: usize,
-    known: BTreeMap<Position, Known>,
 }
+
+/// For whom chunks were that outputs have read, by where they begin.
+#[derive(Debug, Default)]
+struct Known(BTreeMap<Position, Summary>);
 
 /// A chunk without its records.
 #[derive(Debug)]
-struct Known {
+struct Summary {
     end: Position,
     version: u64,
     concerns: Box<[Id]>,
@@ -83,7 +88,7 @@ impl Rack {
         if let Some(chunk) = find(&self.newest).or_else(|| find(&self.behind)) {
             return Ok(Fetched::Chunk(chunk));
         }
-        if let Some(end) = lock(&self.behind).nothing_until(output, at, version) {
+        if let Some(end) = lock(&self.known).nothing_until(output, at, version) {
             return Ok(Fetched::Passed(end));
         }
         let stretch = usize::try_from(at.get()).unwrap_or_default() / CHUNK_BYTES % STRETCHES;
@@ -97,6 +102,7 @@ impl Rack {
         Ok(match Frames::read(cursor)? {
             Found::Frames(frames) => {
                 let chunk = Arc::new(Chunk::of(frames, &routes.now()));
+                lock(&self.known).learn(&chunk);
                 lock(&self.behind).keep(Arc::clone(&chunk));
                 Fetched::Chunk(chunk)
             }
@@ -112,13 +118,6 @@ impl Row {
         (at < chunk.end && chunk.version >= version).then(|| Arc::clone(chunk))
     }
 
-    /// Where a chunk ends that has what is at `at`, and nothing for this output.
-    fn nothing_until(&self, output: Id, at: Position, version: u64) -> Option<Position> {
-        let (_, known) = self.known.range(..=at).next_back()?;
-        let holds = at < known.end && known.version >= version;
-        (holds && !known.concerns.contains(&output)).then_some(known.end)
-    }
-
     fn keep(&mut self, chunk: Arc<Chunk>) {
         let begin = chunk.begin;
         self.bytes += chunk.memory_bytes();
@@ -129,27 +128,34 @@ impl Row {
         while self.bytes > MAX_BYTES
             && let Some(first) = self.order.pop_front()
         {
-            if let Some(gone) = self.chunks.remove(&first) {
-                self.bytes -= gone.memory_bytes();
-                self.know(&gone);
-            }
+            let gone = self.chunks.remove(&first);
+            self.bytes -= gone.map_or(0, |chunk| chunk.memory_bytes());
         }
     }
+}
 
-    /// Remembers for whom a chunk was that goes, unless it was for all.
-    fn know(&mut self, gone: &Chunk) {
-        if !gone.contents().unreadable.is_empty() {
+impl Known {
+    /// Where a chunk ends that has what is at `at`, and nothing for this output.
+    fn nothing_until(&self, output: Id, at: Position, version: u64) -> Option<Position> {
+        let (_, known) = self.0.range(..=at).next_back()?;
+        let holds = at < known.end && known.version >= version;
+        (holds && !known.concerns.contains(&output)).then_some(known.end)
+    }
+
+    /// Takes note for whom a chunk is, unless it is for all.
+    fn learn(&mut self, chunk: &Chunk) {
+        if !chunk.contents().unreadable.is_empty() {
             return;
         }
-        let known = Known {
-            end: gone.end,
-            version: gone.version,
-            concerns: gone.wishes().keys().copied().collect(),
+        let summary = Summary {
+            end: chunk.end,
+            version: chunk.version,
+            concerns: chunk.wishes().keys().copied().collect(),
         };
-        self.known.insert(gone.begin, known);
-        if self.known.len() > MAX_KNOWN {
+        self.0.insert(chunk.begin, summary);
+        if self.0.len() > MAX_KNOWN {
             // Outputs come from there.
-            self.known.pop_first();
+            self.0.pop_first();
         }
     }
 }

@@ -31,6 +31,7 @@
 //!
 //! [`MaxBacklog`]: crate::output::MaxBacklog
 
+mod attendant;
 mod chunk;
 mod courier;
 mod crew;

@@ -20,13 +20,14 @@ use gatelog_failpoint as failpoint;
 use gatelog_journal::{Journal, Position, Start};
 use tokio::sync::{oneshot, watch};
 
+use super::attendant::Attendant;
 use super::courier::Courier;
 use super::eras::{Era, Eras, Id, Member};
 use super::inbox::Inbox;
 use super::progress_file::{self, ProgressFile};
-use super::scout::{Field, Scout};
+use super::scout::{self, Field};
 use super::tail::{Standing, Tail, Terms};
-use super::watcher::Watcher;
+use super::watcher;
 use super::{ChangeError, OutputState};
 use crate::dead_letter::DeadLetters;
 use crate::output::{Entry, OutputSet, Settings};
@@ -68,8 +69,8 @@ struct State {
     /// Since it has been started.
     stop: Option<watch::Receiver<bool>>,
     /// Since there has been an output.
-    scout: Option<Scout>,
-    watcher: Option<Watcher>,
+    scout: Option<Attendant>,
+    watcher: Option<Attendant>,
     passed: Option<Box<Passed>>,
 }
 
@@ -241,10 +242,10 @@ impl Crew {
             if first.is_some() {
                 self.field.begin(self.grounds.journal.end());
             }
-            state.scout = Some(Scout::start(Arc::clone(&self.field), cursor)?);
+            state.scout = Some(scout::start(Arc::clone(&self.field), cursor)?);
         }
         if state.watcher.is_none() {
-            state.watcher = Some(Watcher::start(Arc::downgrade(self))?);
+            state.watcher = Some(watcher::start(Arc::downgrade(self))?);
         }
         Ok(())
     }

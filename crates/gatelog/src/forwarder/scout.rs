@@ -12,11 +12,11 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::JoinHandle;
 
 use gatelog_journal::{Cursor, Position};
 use tokio::sync::watch;
 
+use super::attendant::Attendant;
 use super::chunk::{Chunk, Found, Frames};
 use super::eras::{Eras, Routes};
 use super::inbox::Span;
@@ -29,13 +29,6 @@ pub(super) struct Field {
     pub(super) routes: Routes,
     pub(super) rack: Rack,
     looked: AtomicU64,
-}
-
-/// The thread. It ends when this is dropped, too.
-#[derive(Debug)]
-pub(super) struct Scout {
-    stop: watch::Sender<bool>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl Field {
@@ -51,53 +44,31 @@ impl Field {
     }
 }
 
-impl Scout {
-    /// Starts the thread; it looks at everything behind [`Field::looked`], with a cursor of its own.
-    pub(super) fn start(field: Arc<Field>, mut cursor: Cursor) -> io::Result<Self> {
-        let stop = watch::Sender::new(false);
-        let mut stopped = stop.subscribe();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()?;
-        let run = async move {
-            let _sought = cursor.seek(field.looked()).is_ok();
-            loop {
-                let at = field.looked();
-                tokio::select! {
-                    waited = cursor.wait() => {
-                        if waited.is_err() {
-                            return;
-                        }
-                    }
-                    _ = stopped.wait_for(|stop| *stop) => return,
-                }
-                if field.routes.now().inboxes().is_empty() {
-                    // Whoever comes now is told of what is passed over.
-                    field.pass_unread(at, &mut cursor);
-                    continue;
-                }
-                let looked = caught(|| field.look(at, &mut cursor));
-                if !matches!(looked, Ok(Ok(()))) {
-                    field.pass_unread(at, &mut cursor);
+/// Starts the scout; it looks at everything behind [`Field::looked`], with a cursor of its own.
+pub(super) fn start(field: Arc<Field>, cursor: Cursor) -> io::Result<Attendant> {
+    Attendant::start("output-scout", |stop| scout(field, cursor, stop))
+}
+
+async fn scout(field: Arc<Field>, mut cursor: Cursor, mut stop: watch::Receiver<bool>) {
+    let _sought = cursor.seek(field.looked()).is_ok();
+    loop {
+        let at = field.looked();
+        tokio::select! {
+            waited = cursor.wait() => {
+                if waited.is_err() {
+                    return;
                 }
             }
-        };
-        let thread = std::thread::Builder::new()
-            .name("output-scout".to_owned())
-            .spawn(move || runtime.block_on(run))?;
-        Ok(Self {
-            stop,
-            thread: Some(thread),
-        })
-    }
-
-    /// Ends the thread.
-    pub(super) fn join(mut self) {
-        self.stop.send_replace(true);
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the thread that reads for the outputs ended in a panic");
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        if field.routes.now().inboxes().is_empty() {
+            // Whoever comes now is told of what is passed over.
+            field.pass_unread(at, &mut cursor);
+            continue;
+        }
+        let looked = caught(|| field.look(at, &mut cursor));
+        if !matches!(looked, Ok(Ok(()))) {
+            field.pass_unread(at, &mut cursor);
         }
     }
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Weak};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::attendant::Attendant;
 use super::crew::Crew;
 use super::tail::Tail;
 use crate::backoff::Backoff;
@@ -19,13 +19,6 @@ const TICK: Duration = Duration::from_millis(250);
 /// The pause after a panic, first and longest.
 const PANIC_PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
-/// The thread. It ends when this is dropped, too.
-#[derive(Debug)]
-pub(super) struct Watcher {
-    stop: watch::Sender<bool>,
-    thread: Option<JoinHandle<()>>,
-}
-
 /// An output that is looked after.
 struct Watched {
     tail: Arc<Tail>,
@@ -34,32 +27,9 @@ struct Watched {
     until: Option<Instant>,
 }
 
-impl Watcher {
-    /// Starts the thread.
-    pub(super) fn start(crew: Weak<Crew>) -> io::Result<Self> {
-        let stop = watch::Sender::new(false);
-        let stopped = stop.subscribe();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()?;
-        let thread = std::thread::Builder::new()
-            .name("output-watcher".to_owned())
-            .spawn(move || runtime.block_on(watch_all(crew, stopped)))?;
-        Ok(Self {
-            stop,
-            thread: Some(thread),
-        })
-    }
-
-    /// Has what the outputs have confirmed made durable, and ends the thread.
-    pub(super) fn join(mut self) {
-        self.stop.send_replace(true);
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the thread that looks after outputs ended in a panic");
-        }
-    }
+/// Starts the watcher. At its end it has what the outputs have confirmed made durable.
+pub(super) fn start(crew: Weak<Crew>) -> io::Result<Attendant> {
+    Attendant::start("output-watcher", |stop| watch_all(crew, stop))
 }
 
 async fn watch_all(crew: Weak<Crew>, mut stop: watch::Receiver<bool>) {
